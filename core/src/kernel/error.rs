@@ -1,0 +1,91 @@
+//! The errors of a decision, each with one stable code.
+//!
+//! | code | type | when |
+//! | --- | --- | --- |
+//! | `INVALID_POLICY` | [`InvalidPolicy`] | a policy was refused at construction |
+//! | `BREAKER_OPEN` | [`BreakerOpen`] | the breaker admitted no call |
+//! | `ATTEMPT_TIMEOUT` | [`AttemptTimeout`] | one attempt took longer than `attempt_timeout` |
+//! | `DEADLINE_EXCEEDED` | [`DeadlineExceeded`] | the whole call took longer than `deadline` |
+//!
+//! Messages are lower case, without a full stop, with user input in backticks and a unit on every
+//! number. They are made here, once; the bindings pass them on.
+
+use super::{outcome::RejectReason, time::Span};
+
+/// A stable, machine-readable name of an error, the same in every language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// A policy was refused at construction.
+    InvalidPolicy,
+    /// The breaker admitted no call.
+    BreakerOpen,
+    /// One attempt took longer than `attempt_timeout`.
+    AttemptTimeout,
+    /// The whole call took longer than `deadline`.
+    DeadlineExceeded,
+}
+
+impl ErrorCode {
+    /// The code as a word: `"BREAKER_OPEN"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidPolicy => "INVALID_POLICY",
+            Self::BreakerOpen => "BREAKER_OPEN",
+            Self::AttemptTimeout => "ATTEMPT_TIMEOUT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        }
+    }
+}
+
+/// A policy was refused: where, what stood there, and the rule it breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid policy at `{path}`: `{value}` {rule}")]
+pub struct InvalidPolicy {
+    /// Where the value stands, as in the document: `policy.payments.retry.max_attempts`.
+    pub path: String,
+    /// The value as it was given.
+    pub value: String,
+    /// The rule it breaks, in words that follow the value: `must be 1 to 1000`.
+    pub rule: String,
+}
+
+/// The breaker admitted no call; the function was not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("breaker `{breaker}` is {reason}{}", hint(*retry_after))]
+pub struct BreakerOpen {
+    /// The breaker's name.
+    pub breaker: String,
+    /// Why it admitted none.
+    pub reason: RejectReason,
+    /// How long until it will admit a probe, where that is known.
+    pub retry_after: Option<Span>,
+}
+
+fn hint(retry_after: Option<Span>) -> String {
+    retry_after.map_or_else(String::new, |span| format!(", retry after {span}"))
+}
+
+/// One attempt took longer than the policy's `attempt_timeout`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("attempt {attempt} of `{guard}` timed out after {timeout}")]
+pub struct AttemptTimeout {
+    /// The guard's name.
+    pub guard: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The time it had.
+    pub timeout: Span,
+}
+
+/// The whole call took longer than the policy's `deadline`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("call of `{guard}` exceeded its deadline of {deadline} in attempt {attempts}")]
+pub struct DeadlineExceeded {
+    /// The guard's name.
+    pub guard: String,
+    /// How many attempts had begun.
+    pub attempts: u32,
+    /// The time the whole call had.
+    pub deadline: Span,
+}

@@ -1,0 +1,17 @@
+//! The pure part: what is decided, given a policy, a state and `now`.
+//!
+//! Nothing here reads a clock, takes a lock, starts a thread, does I/O, logs or makes randomness of
+//! its own.
+
+pub mod backoff;
+pub mod breaker;
+pub mod budget;
+pub mod call;
+pub mod error;
+pub mod jitter;
+pub mod outcome;
+pub mod policy;
+pub mod random;
+pub mod retry;
+pub mod time;
+pub mod window;

@@ -1,0 +1,122 @@
+//! What became of an attempt, and the words for every reason a decision can have.
+
+/// What became of an admitted call, in the breaker's eyes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The dependency answered well.
+    Success,
+    /// The dependency failed.
+    Failure,
+    /// Not the dependency's fault: counts as nothing.
+    Ignored,
+    /// The caller gave up: counts as nothing, unless it had waited for `abandon_after`.
+    Cancelled,
+}
+
+/// Declares an enum of reasons together with their words.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every variant, in declaration order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word for it, the same in every language.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The variant of a word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a breaker stands; the two forced states are the operator's overrides.
+    Position {
+        /// Calls pass and are counted.
+        Closed = "closed",
+        /// Calls are rejected until the cooldown is over.
+        Open = "open",
+        /// A few probes decide.
+        HalfOpen = "half_open",
+        /// Rejects every call until it is taken back.
+        ForcedOpen = "forced_open",
+        /// Admits every call until it is taken back; calls are counted, nothing trips.
+        ForcedClosed = "forced_closed",
+    }
+}
+
+words! {
+    /// Why a breaker opened.
+    OpenReason {
+        /// So many failures in a row.
+        ConsecutiveFailures = "consecutive_failures",
+        /// The share of failures in the window.
+        FailureRate = "failure_rate",
+        /// The share of slow calls in the window.
+        SlowRate = "slow_rate",
+        /// Probes failed.
+        ProbeFailed = "probe_failed",
+        /// Probes were lost or are hanging.
+        ProbeTimeout = "probe_timeout",
+        /// An operator tripped it, or took an override back.
+        Manual = "manual",
+    }
+}
+
+words! {
+    /// Why a breaker rejected a call.
+    RejectReason {
+        /// It is open and its cooldown is not over.
+        Open = "open",
+        /// It is half-open and every probe is out.
+        HalfOpen = "half_open",
+        /// An operator forced it open.
+        ForcedOpen = "forced_open",
+    }
+}
+
+words! {
+    /// Why a call was not retried.
+    StopReason {
+        /// The failure cannot be cured by trying again.
+        NotRetryable = "not_retryable",
+        /// `max_attempts` were made.
+        AttemptsExhausted = "attempts_exhausted",
+        /// The server asked for more patience than `max_hint`.
+        HintTooLong = "hint_too_long",
+        /// The wait would end at or after the call's deadline.
+        Deadline = "deadline",
+        /// The breaker would reject the next attempt.
+        BreakerOpen = "breaker_open",
+        /// The retry budget holds no whole token.
+        BudgetExhausted = "budget_exhausted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_leads_back_to_its_variant() {
+        assert!(Position::ALL.iter().all(|p| Position::from_word(p.as_str()) == Some(*p)));
+        assert!(OpenReason::ALL.iter().all(|r| OpenReason::from_word(r.as_str()) == Some(*r)));
+        assert!(RejectReason::ALL.iter().all(|r| RejectReason::from_word(r.as_str()) == Some(*r)));
+        assert!(StopReason::ALL.iter().all(|r| StopReason::from_word(r.as_str()) == Some(*r)));
+        assert_eq!(Position::from_word("ajar"), None);
+    }
+}

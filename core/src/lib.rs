@@ -1,0 +1,4 @@
+//! One circuit-breaker and retry core.
+#![forbid(unsafe_code)]
+
+pub mod kernel;
