@@ -1,0 +1,52 @@
+//! What the result of an attempt means.
+
+use std::{any::Any, error::Error as StdError};
+
+use super::error::Error;
+use crate::kernel::{call::Verdict, error::BreakerOpen, retry::Failure};
+
+/// Says what a result means to the breaker and the retry. Any `Fn(&Result<T, E>) -> Verdict` is one.
+pub trait Classify<T, E> {
+    /// The meaning of `result`.
+    fn classify(&self, result: &Result<T, E>) -> Verdict;
+}
+
+impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
+    fn classify(&self, result: &Result<T, E>) -> Verdict {
+        self(result)
+    }
+}
+
+/// The default: a value is a success, an error a retryable failure, and a rejection by another
+/// breaker is ignored, as it is no fault of this dependency.
+///
+/// A rejection is recognised where the error is a [`BreakerOpen`], or a boxed error that is one or
+/// has one among its sources.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standard;
+
+impl<T, E: 'static> Classify<T, E> for Standard {
+    fn classify(&self, result: &Result<T, E>) -> Verdict {
+        match result {
+            Ok(_) => Verdict::Success,
+            Err(error) if is_rejection(error) => Verdict::Ignored,
+            Err(_) => Verdict::Failure(Failure::RETRYABLE),
+        }
+    }
+}
+
+fn is_rejection<E: 'static>(error: &E) -> bool {
+    let error: &dyn Any = error;
+    if error.is::<BreakerOpen>() || error.downcast_ref::<Error<BreakerOpen>>().is_some_and(rejected) {
+        return true;
+    }
+    let boxed: Option<&(dyn StdError + 'static)> = error
+        .downcast_ref::<Box<dyn StdError + Send + Sync>>()
+        .map(|error| &**error as &(dyn StdError + 'static))
+        .or_else(|| error.downcast_ref::<Box<dyn StdError>>().map(|error| &**error));
+    std::iter::successors(boxed, |error| (*error).source()).any(<dyn StdError>::is::<BreakerOpen>)
+}
+
+const fn rejected<E>(error: &Error<E>) -> bool {
+    matches!(error, Error::BreakerOpen(_))
+}

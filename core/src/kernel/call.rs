@@ -1,0 +1,339 @@
+//! One guarded call as a machine without I/O: the driver says what happened and when, the machine
+//! says what to do next.
+//!
+//! ```text
+//!  begin ─▶ next ─┬─▶ Attempt ── settled / cut ─┬─▶ Done · Stop · Exceeded
+//!            ▲    ├─▶ Wait (breaker open) ──┐   │
+//!            │    └─▶ Reject · Stop · …     │   └─▶ Wait ──┐
+//!            └──────────────────────────────┴──────────────┘
+//! ```
+//!
+//! | input | when | may answer |
+//! | --- | --- | --- |
+//! | [`Call::next`] | at first, and after every wait | `Attempt`, `Wait`, `Reject`, `Stop`, `Exceeded` |
+//! | [`Call::settled`] | the attempt came to an end | `Done`, `Wait`, `Stop`, `Exceeded` |
+//! | [`Call::cut`] | its time was up first | `Wait`, `Stop`, `Exceeded` |
+//! | [`Call::cancelled`] | the caller gave up | nothing |
+//!
+//! INVARIANT: an attempt is recorded at the breaker exactly once, and never after its cut.
+
+use super::{
+    jitter::Waits,
+    outcome::{Outcome, RejectReason, StopReason},
+    policy::{
+        guard::{GuardPolicy, WhenOpen},
+        retry::RetryPolicy,
+    },
+    retry::{Attempts, Decision, Failure, Resources},
+    time::{Instant, Span},
+};
+
+/// The shortest wait for an open breaker.
+const SHORTEST_OPEN_WAIT: Span = Span::from_millis(10);
+
+/// A granted admission of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// The epoch that granted it.
+    pub epoch: u32,
+}
+
+/// A rejection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Why.
+    pub reason: RejectReason,
+    /// How long until a probe is admitted, where that is known.
+    pub retry_after: Option<Span>,
+}
+
+/// The breaker of a call, beside what the retry decision consults.
+pub trait Surroundings: Resources {
+    /// Asks the breaker for admission; always granted without a breaker.
+    ///
+    /// # Errors
+    /// The rejection.
+    fn acquire(&self, now: Instant) -> Result<Pass, Rejection>;
+    /// Records at the breaker what became of an attempt.
+    fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant);
+    /// Deposits into the budget, at the start of a call.
+    fn deposit(&self);
+}
+
+/// What the user's function made of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It succeeded.
+    Success,
+    /// It failed.
+    Failure(Failure),
+    /// It ended in a way that says nothing of the dependency.
+    Ignored,
+}
+
+/// What bounds an attempt; fixed when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// `attempt_timeout`, which is a retryable failure.
+    Attempt,
+    /// The deadline of the call.
+    Deadline,
+}
+
+/// An attempt to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which one, from 1.
+    pub number: u32,
+    /// What it is cut by, and after how long.
+    pub cut: Option<(Cut, Span)>,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Run the function.
+    Attempt(Attempt),
+    /// Wait so long, then ask for the next step.
+    Wait(Span),
+    /// Hand over what the function returned or raised: a success, or an ignored outcome.
+    Done,
+    /// Hand over the last failure; it is not retried for this reason.
+    Stop(StopReason),
+    /// Raise `BREAKER_OPEN`: the function never ran.
+    Reject(Rejection),
+    /// Raise `DEADLINE_EXCEEDED`, with the last failure, if any, as its cause.
+    Exceeded,
+}
+
+/// The end of an attempt: what follows, and whether the attempt was cut by its timeout (its failure
+/// then is `ATTEMPT_TIMEOUT`, whatever the function made of it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// What follows.
+    pub step: Step,
+    /// Whether the attempt's own timeout cut it.
+    pub timed_out: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    pass: Pass,
+    started: Instant,
+    cut: Option<(Cut, Span)>,
+}
+
+/// One guarded call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    started: Instant,
+    deadline: Option<Instant>,
+    attempts: u32,
+    waited: bool,
+    retries: Attempts,
+    rejections: Waits,
+    running: Option<Running>,
+}
+
+impl Call {
+    /// Begins a call at `now` and deposits into the budget.
+    pub fn begin(policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Self {
+        surroundings.deposit();
+        Self {
+            started: now,
+            deadline: policy.deadline.map(|deadline| now.after(deadline)),
+            attempts: 0,
+            waited: false,
+            retries: Attempts::default(),
+            rejections: Waits::default(),
+            running: None,
+        }
+    }
+
+    /// A call whose first attempt began at `now` with a pass that a fast path took, the deposit done.
+    pub fn adopt(policy: &GuardPolicy, pass: Pass, now: Instant) -> Self {
+        let mut call = Self {
+            started: now,
+            deadline: policy.deadline.map(|deadline| now.after(deadline)),
+            attempts: 0,
+            waited: false,
+            retries: Attempts::default(),
+            rejections: Waits::default(),
+            running: None,
+        };
+        call.start(policy, pass, now);
+        call
+    }
+
+    /// The next attempt, if it may be made.
+    pub fn next(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Step {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            return Step::Exceeded;
+        }
+        match surroundings.acquire(now) {
+            Ok(pass) => Step::Attempt(self.start(policy, pass, now)),
+            Err(rejection) => self.rejected(policy, surroundings, rejection, now),
+        }
+    }
+
+    fn start(&mut self, policy: &GuardPolicy, pass: Pass, now: Instant) -> Attempt {
+        self.rejections = Waits::default();
+        self.attempts = self.attempts.saturating_add(1);
+        let left = self.remaining(now);
+        let cut = match (policy.attempt_timeout, left) {
+            (Some(timeout), Some(left)) if timeout > left => Some((Cut::Deadline, left)),
+            (Some(timeout), _) => Some((Cut::Attempt, timeout)),
+            (None, left) => left.map(|left| (Cut::Deadline, left)),
+        };
+        self.running = Some(Running { pass, started: now, cut });
+        Attempt { number: self.attempts, cut }
+    }
+
+    fn rejected(
+        &mut self,
+        policy: &GuardPolicy,
+        surroundings: &impl Surroundings,
+        rejection: Rejection,
+        now: Instant,
+    ) -> Step {
+        if policy.when_open == WhenOpen::Wait && rejection.reason != RejectReason::ForcedOpen {
+            let plain;
+            let shape = match &policy.retry {
+                Some(retry) => retry,
+                None => {
+                    plain = RetryPolicy::default();
+                    &plain
+                }
+            };
+            let wait = self
+                .rejections
+                .next(&shape.backoff, shape.jitter, rejection.retry_after, || surroundings.draw())
+                .max(SHORTEST_OPEN_WAIT);
+            if self.deadline.is_none_or(|deadline| now.after(wait) < deadline) {
+                self.waited = true;
+                return Step::Wait(wait);
+            }
+        }
+        if self.attempts == 0 { Step::Reject(rejection) } else { Step::Stop(StopReason::BreakerOpen) }
+    }
+
+    /// The running attempt came to an end at `now`. Judged as cut where its time was up by then, so
+    /// that a function that cannot be interrupted is held to the same rules.
+    pub fn settled(
+        &mut self,
+        policy: &GuardPolicy,
+        surroundings: &impl Surroundings,
+        verdict: Verdict,
+        now: Instant,
+    ) -> Settled {
+        let Some(running) = self.running else {
+            return Settled { step: Step::Done, timed_out: false };
+        };
+        let took = now.since(running.started);
+        if running.cut.is_some_and(|(_, limit)| took >= limit) {
+            return self.cut(policy, surroundings, now);
+        }
+        let (outcome, failure) = match verdict {
+            Verdict::Success => (Outcome::Success, None),
+            Verdict::Ignored => (Outcome::Ignored, None),
+            Verdict::Failure(failure) => (Outcome::Failure, Some(failure)),
+        };
+        self.finish(surroundings, outcome, now);
+        let step = match failure {
+            None => Step::Done,
+            Some(failure) => self.failed(policy, surroundings, failure, now),
+        };
+        Settled { step, timed_out: false }
+    }
+
+    /// The time of the running attempt was up at `now`.
+    pub fn cut(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Settled {
+        match self.running.and_then(|running| running.cut) {
+            Some((Cut::Attempt, _)) => {
+                self.finish(surroundings, Outcome::Failure, now);
+                let step = self.failed(policy, surroundings, Failure::RETRYABLE, now);
+                Settled { step, timed_out: true }
+            }
+            Some((Cut::Deadline, _)) => {
+                // A caller that had waited before had little time left, which condemns nobody.
+                let outcome = if self.waited { Outcome::Ignored } else { Outcome::Failure };
+                self.finish(surroundings, outcome, now);
+                Settled { step: Step::Exceeded, timed_out: false }
+            }
+            None => Settled { step: Step::Done, timed_out: false },
+        }
+    }
+
+    /// The caller gave up at `now`, in an attempt or in a wait.
+    pub fn cancelled(&mut self, surroundings: &impl Surroundings, now: Instant) {
+        self.finish(surroundings, Outcome::Cancelled, now);
+    }
+
+    fn finish(&mut self, surroundings: &impl Surroundings, outcome: Outcome, now: Instant) {
+        if let Some(running) = self.running.take() {
+            surroundings.record(running.pass, outcome, now.since(running.started), now);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        policy: &GuardPolicy,
+        surroundings: &impl Surroundings,
+        failure: Failure,
+        now: Instant,
+    ) -> Step {
+        let Some(retry) = &policy.retry else {
+            let reason = if failure.retryable { StopReason::AttemptsExhausted } else { StopReason::NotRetryable };
+            return Step::Stop(reason);
+        };
+        let resources = Weighed { surroundings, when_open: policy.when_open };
+        match self.retries.failed(retry, failure, now, self.deadline, &resources) {
+            Decision::Wait(wait) => {
+                self.waited = true;
+                Step::Wait(wait)
+            }
+            Decision::Stop(reason) => Step::Stop(reason),
+        }
+    }
+
+    /// How many attempts have begun.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The time since the call began.
+    pub const fn elapsed(&self, now: Instant) -> Span {
+        now.since(self.started)
+    }
+
+    /// The time left for the call; `None` without a deadline.
+    pub fn remaining(&self, now: Instant) -> Option<Span> {
+        self.deadline.map(|deadline| deadline.since(now))
+    }
+
+    /// The time left for the running attempt; `None` where nothing bounds it.
+    pub fn attempt_remaining(&self, now: Instant) -> Option<Span> {
+        let running = self.running?;
+        running.cut.map(|(_, limit)| running.started.after(limit).since(now))
+    }
+}
+
+/// The breaker's part in the retry decision counts only where an open breaker fails the call.
+struct Weighed<'a, S> {
+    surroundings: &'a S,
+    when_open: WhenOpen,
+}
+
+impl<S: Surroundings> Resources for Weighed<'_, S> {
+    fn draw(&self) -> u64 {
+        self.surroundings.draw()
+    }
+
+    fn withdraw(&self, now: Instant) -> bool {
+        self.surroundings.withdraw(now)
+    }
+
+    fn rejects(&self, now: Instant, then: Instant) -> bool {
+        self.when_open == WhenOpen::Fail && self.surroundings.rejects(now, then)
+    }
+}

@@ -1,0 +1,73 @@
+//! The tests over counted outcomes: which of them, if any, opens.
+//!
+//! They run only after a failure or a slow outcome, in this order; the first that holds is the
+//! reason:
+//!
+//! | test | holds when |
+//! | --- | --- |
+//! | consecutive | failures in a row ≥ `consecutive_failures` (in the defaults only while the window holds fewer than `minimum_calls`) |
+//! | failure rate | total ≥ `minimum_calls` and failures / total ≥ `failure_rate` |
+//! | slow rate | total ≥ `minimum_calls` and slow / total ≥ `slow_rate` |
+
+use super::{
+    outcome::OpenReason,
+    policy::breaker::{BreakerPolicy, Window},
+    time::{Instant, Span},
+};
+
+/// The outcomes a window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub total: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that were slow, failed or not.
+    pub slow: u64,
+}
+
+impl BreakerPolicy {
+    /// The reason to open, if one of the tests holds.
+    pub fn verdict(&self, consecutive: u32, counts: Counts) -> Option<OpenReason> {
+        let rules = self.window.as_ref();
+        let applies = !self.consecutive_for_trickles
+            || rules.is_none_or(|rules| counts.total < u64::from(rules.minimum_calls));
+        if applies && self.consecutive_failures.is_some_and(|limit| consecutive >= limit) {
+            return Some(OpenReason::ConsecutiveFailures);
+        }
+        let rules = rules.filter(|rules| counts.total >= u64::from(rules.minimum_calls))?;
+        if rules.failure_rate.reached_by(counts.failures, counts.total) {
+            return Some(OpenReason::FailureRate);
+        }
+        (self.slow_call.is_some() && rules.slow_rate.reached_by(counts.slow, counts.total))
+            .then_some(OpenReason::SlowRate)
+    }
+
+    /// Whether a call of this duration is slow.
+    pub fn is_slow(&self, took: Span) -> bool {
+        self.slow_call.is_some_and(|limit| took >= limit)
+    }
+}
+
+impl BreakerPolicy {
+    /// After an outcome was recorded at `now`: until when a success of the same epoch may be counted
+    /// by adding it in place, the window needing no care.
+    pub fn quick_until(&self, now: Instant) -> Instant {
+        match self.window.map(|rules| rules.window) {
+            Some(window @ Window::Time { width, .. }) => {
+                Instant::ZERO.after(width.saturating_mul(window.tick(now).saturating_add(1)))
+            }
+            Some(Window::Calls { .. }) | None => Instant::MAX,
+        }
+    }
+}
+
+impl Window {
+    /// The tick that `now` falls into; always 0 for a window of calls.
+    pub const fn tick(&self, now: Instant) -> u64 {
+        match self {
+            Self::Time { width, .. } => now.as_nanos() / width.as_nanos(),
+            Self::Calls { .. } => 0,
+        }
+    }
+}

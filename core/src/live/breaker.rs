@@ -1,0 +1,267 @@
+//! A breaker that knows the time and its name.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    clock::{Clock, MonotonicClock, Timer},
+    permit::Permit,
+    snapshot::Snapshot,
+    stream::Stream,
+};
+use crate::{
+    cells::breaker::{BreakerCells, Transition},
+    kernel::{
+        breaker::Command,
+        call::{Pass, Rejection},
+        error::{BreakerOpen, InvalidPolicy},
+        outcome::{OpenReason, Outcome, Position},
+        policy::breaker::BreakerPolicy,
+        time::{Instant, Span},
+    },
+};
+
+type Listener = Box<dyn Fn(&Transition) + Send + Sync>;
+
+/// The live state of one dependency.
+///
+/// ```
+/// use overcurrent::{Breaker, BreakerPolicy};
+///
+/// let breaker = Breaker::new("payments", BreakerPolicy::consecutive_failures(1).build()?);
+/// breaker.acquire().unwrap().failure();
+/// assert_eq!(breaker.state().as_str(), "open");
+/// assert!(breaker.acquire().is_err());
+/// # Ok::<(), overcurrent::InvalidPolicy>(())
+/// ```
+pub struct Breaker {
+    name: String,
+    policy: BreakerPolicy,
+    cells: BreakerCells,
+    stream: Stream,
+    timer: Timer,
+    listener: Option<Listener>,
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker").field("name", &self.name).field("state", &self.cells.state()).finish_non_exhaustive()
+    }
+}
+
+impl Breaker {
+    /// A closed breaker on the monotonic clock, seeded by the operating system.
+    pub fn new(name: impl Into<String>, policy: BreakerPolicy) -> Self {
+        Self::with(name, policy, Arc::new(MonotonicClock::new()), None)
+    }
+
+    /// A closed breaker on a clock and, if given, a seed of the caller's.
+    pub fn with(
+        name: impl Into<String>,
+        policy: BreakerPolicy,
+        clock: Arc<dyn Clock>,
+        seed: Option<u64>,
+    ) -> Self {
+        Self::on(name.into(), policy, Timer::start(clock), seed)
+    }
+
+    pub(crate) fn on(name: String, policy: BreakerPolicy, timer: Timer, seed: Option<u64>) -> Self {
+        let cells = BreakerCells::new(&policy);
+        Self { name, policy, cells, stream: Stream::new(seed), timer, listener: None }
+    }
+
+    /// Has `listener` told of each transition, once, after it happened. It runs on the thread that made
+    /// the transition and cannot change it; a panic in it reaches that thread's caller.
+    #[must_use]
+    pub fn on_transition(mut self, listener: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its policy.
+    pub const fn policy(&self) -> &BreakerPolicy {
+        &self.policy
+    }
+
+    /// Its words, for a runtime that reads them in place.
+    pub const fn cells(&self) -> &BreakerCells {
+        &self.cells
+    }
+
+    /// Where it stands. Open shows as open until a call makes it half-open.
+    pub fn state(&self) -> Position {
+        self.cells.state().position
+    }
+
+    /// Why it is open; `None` while it is not.
+    pub fn reason(&self) -> Option<OpenReason> {
+        let state = self.cells.state();
+        state.reason.filter(|_| state.position == Position::Open)
+    }
+
+    /// How many outcomes came after their epoch was over, and changed nothing.
+    pub fn late(&self) -> u64 {
+        self.cells.late_count()
+    }
+
+    /// How long until it will admit a probe; `None` while it is not open.
+    pub fn retry_after(&self) -> Option<Span> {
+        let now = self.now();
+        let reading = self.cells.read(&self.policy, now);
+        (reading.state.position == Position::Open).then(|| reading.deadline.since(now))
+    }
+
+    /// The clock's reading since this breaker's creation.
+    pub fn now(&self) -> Instant {
+        self.timer.now()
+    }
+
+    pub(crate) const fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
+    /// Asks for admission. The permit is used up by saying what became of the call; dropping it says
+    /// that the call was cancelled.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`] when no call is admitted.
+    #[inline]
+    pub fn acquire(&self) -> Result<Permit<&Self>, BreakerOpen> {
+        Permit::acquire(self)
+    }
+
+    /// [`Self::acquire`] with a permit that keeps the breaker alive, to be moved to another task.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`] when no call is admitted.
+    pub fn acquire_owned(self: &Arc<Self>) -> Result<Permit<Arc<Self>>, BreakerOpen> {
+        Permit::acquire(Arc::clone(self))
+    }
+
+    /// Asks for admission at an instant since this breaker's creation.
+    ///
+    /// # Errors
+    /// The rejection.
+    #[inline]
+    pub fn acquire_at(&self, now: Instant) -> Result<Pass, Rejection> {
+        self.acquire_by(&self.policy, now)
+    }
+
+    /// Records an outcome at an instant since this breaker's creation. `false` if it came late.
+    #[inline]
+    pub fn record_at(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant) -> bool {
+        self.record_by(&self.policy, pass, outcome, took, now)
+    }
+
+    /// By the policy as a guard sees it.
+    #[inline]
+    pub(crate) fn acquire_by(&self, policy: &BreakerPolicy, now: Instant) -> Result<Pass, Rejection> {
+        self.cells.acquire(policy, now, || self.stream.draw(), |moved| self.tell(moved))
+    }
+
+    pub(crate) fn record_by(
+        &self,
+        policy: &BreakerPolicy,
+        pass: Pass,
+        outcome: Outcome,
+        took: Span,
+        now: Instant,
+    ) -> bool {
+        self.cells.record(policy, pass, outcome, took, now, || self.stream.draw(), |moved| self.tell(moved))
+    }
+
+    fn tell(&self, moved: Transition) {
+        if let Some(listener) = &self.listener {
+            listener(&moved);
+        }
+    }
+
+    /// The error of a rejection.
+    pub fn refusal(&self, rejection: Rejection) -> BreakerOpen {
+        BreakerOpen {
+            breaker: self.name.clone(),
+            reason: rejection.reason,
+            retry_after: rejection.retry_after,
+        }
+    }
+
+    /// Opens it by hand, for `span` (at most 24 h) or for the policy's cooldown.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] where `span` is longer than 24 h.
+    pub fn trip(&self, span: Option<Duration>) -> Result<(), InvalidPolicy> {
+        self.trip_at(span.map(Span::from), self.now())
+    }
+
+    /// [`Self::trip`] at an instant since this breaker's creation.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] where `span` is longer than 24 h.
+    pub fn trip_at(&self, span: Option<Span>, now: Instant) -> Result<(), InvalidPolicy> {
+        const LONGEST: Span = Span::from_secs(24 * 3600);
+        if let Some(span) = span.filter(|span| *span > LONGEST) {
+            let rule = format!("must be at most {LONGEST}");
+            return Err(InvalidPolicy { path: "for".into(), value: span.to_string(), rule });
+        }
+        self.command_at(Command::Trip(span), now);
+        Ok(())
+    }
+
+    /// Closes it, with everything forgotten.
+    pub fn reset(&self) {
+        self.command_at(Command::Reset, self.now());
+    }
+
+    /// Rejects every call until [`Self::automatic`].
+    pub fn force_open(&self) {
+        self.command_at(Command::ForceOpen, self.now());
+    }
+
+    /// Admits every call until [`Self::automatic`].
+    pub fn force_closed(&self) {
+        self.command_at(Command::ForceClosed, self.now());
+    }
+
+    /// Takes an override back; does nothing without one.
+    pub fn automatic(&self) {
+        self.command_at(Command::Automatic, self.now());
+    }
+
+    /// Carries out a command at an instant since this breaker's creation.
+    pub fn command_at(&self, command: Command, now: Instant) {
+        self.cells.command(&self.policy, command, now, |moved| self.tell(moved));
+    }
+
+    /// The state in portable form, to restore in another process.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(self.now())
+    }
+
+    /// [`Self::snapshot`] at an instant since this breaker's creation.
+    pub fn snapshot_at(&self, now: Instant) -> Snapshot {
+        let reading = self.cells.read(&self.policy, now);
+        Snapshot::take(reading.state, reading.deadline, now)
+    }
+
+    /// Goes to the state of a snapshot, in a new epoch.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] where the snapshot cannot be: another version, an unknown word, more than
+    /// 24 h remaining.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<(), InvalidPolicy> {
+        self.restore_at(snapshot, self.now())
+    }
+
+    /// [`Self::restore`] at an instant since this breaker's creation.
+    ///
+    /// # Errors
+    /// As [`Self::restore`].
+    pub fn restore_at(&self, snapshot: &Snapshot, now: Instant) -> Result<(), InvalidPolicy> {
+        self.command_at(snapshot.command()?, now);
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! A policy, a breaker and a retry around a call.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    breaker::Breaker,
+    budget::Budget,
+    builder::GuardBuilder,
+    clock::{Clock, MonotonicClock, Timer},
+    key::CallKey,
+    stream::Stream,
+};
+use crate::kernel::{
+    call::{Call, Pass, Rejection, Surroundings},
+    error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
+    outcome::{Outcome, Position},
+    policy::{BreakerPolicy, Dialect, GuardPolicy},
+    random,
+    retry::Resources,
+    time::{Instant, Span},
+};
+
+/// Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
+/// jointly.
+///
+/// ```
+/// use overcurrent::Guard;
+///
+/// let guard = Guard::builder("payments").build()?;
+/// let receipt = guard.call(|_| Ok::<_, std::io::Error>("paid"));
+/// assert_eq!(receipt.unwrap(), "paid");
+/// # Ok::<(), overcurrent::InvalidPolicy>(())
+/// ```
+#[derive(Debug)]
+pub struct Guard {
+    name: String,
+    policy: GuardPolicy,
+    breaker: Option<Arc<Breaker>>,
+    budget: Option<Arc<Budget>>,
+    /// How much longer the breaker and the budget have existed than the guard.
+    breaker_ahead: Span,
+    budget_ahead: Span,
+    stream: Stream,
+    timer: Timer,
+}
+
+impl Guard {
+    /// Begins a guard named `name` with every default.
+    pub fn builder(name: impl Into<String>) -> GuardBuilder {
+        GuardBuilder::new(name.into())
+    }
+
+    /// A guard of a validated policy on the monotonic clock.
+    pub fn new(name: impl Into<String>, policy: GuardPolicy) -> Self {
+        Self::on(name.into(), policy, Surrounds::default())
+    }
+
+    /// A guard of a validated policy, with what the caller brings along. The policy of a shared
+    /// breaker or budget takes the place of the guard's own.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] where the shared breaker does not fit this guard's timeouts.
+    pub fn with(
+        name: impl Into<String>,
+        mut policy: GuardPolicy,
+        brought: Surrounds,
+        dialect: Dialect,
+    ) -> Result<Self, InvalidPolicy> {
+        if let Some(breaker) = &brought.breaker {
+            let own = breaker.policy();
+            policy.breaker = Some(own.within(policy.attempt_timeout, policy.deadline, "breaker", dialect)?);
+        }
+        if let (Some(budget), Some(retry)) = (&brought.budget, &mut policy.retry) {
+            retry.budget = Some(*budget.policy());
+        }
+        Ok(Self::on(name.into(), policy, brought))
+    }
+
+    fn on(name: String, policy: GuardPolicy, brought: Surrounds) -> Self {
+        let Surrounds { clock, seed, breaker, budget } = brought;
+        let clock = clock.unwrap_or_else(|| match &breaker {
+            Some(breaker) => Arc::clone(breaker.timer().clock()),
+            None => Arc::new(MonotonicClock::new()),
+        });
+        let timer = Timer::start(clock);
+        let breaker = policy.breaker.as_ref().map(|own| {
+            breaker.unwrap_or_else(|| Arc::new(Breaker::on(name.clone(), own.clone(), timer.clone(), seed)))
+        });
+        let budget = policy
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.budget)
+            .map(|own| budget.unwrap_or_else(|| Arc::new(Budget::on(own, timer.clone()))));
+        Self {
+            breaker_ahead: breaker.as_ref().map_or(Span::ZERO, |breaker| timer.behind(breaker.timer())),
+            budget_ahead: budget.as_ref().map_or(Span::ZERO, |budget| timer.behind(&budget.timer)),
+            stream: Stream::new(seed.map(random::mix)),
+            name,
+            policy,
+            breaker,
+            budget,
+            timer,
+        }
+    }
+
+    /// A guard of the policy `name` in a policy file, whose ending says what it is written in.
+    ///
+    /// # Errors
+    /// [`LoadError`] where the file cannot be read or holds no such valid policy.
+    #[cfg(any(feature = "toml", feature = "json"))]
+    pub fn from_file(path: impl AsRef<Path>, name: &str) -> Result<Self, LoadError> {
+        Ok(Self::new(name, Self::policy_in_file(path, name)?))
+    }
+
+    /// The policy that [`Self::from_file`] would take.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    #[cfg(any(feature = "toml", feature = "json"))]
+    pub fn policy_in_file(path: impl AsRef<Path>, name: &str) -> Result<GuardPolicy, LoadError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)?;
+        Ok(crate::PolicyDocument::parse(&path.to_string_lossy(), &text)?.guard(name)?)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its policy.
+    pub const fn policy(&self) -> &GuardPolicy {
+        &self.policy
+    }
+
+    /// Its breaker, if it has one.
+    pub const fn breaker(&self) -> Option<&Arc<Breaker>> {
+        self.breaker.as_ref()
+    }
+
+    /// Its budget, if it has one.
+    pub const fn budget(&self) -> Option<&Arc<Budget>> {
+        self.budget.as_ref()
+    }
+
+    /// The clock's reading since this guard's creation.
+    pub fn now(&self) -> Instant {
+        self.timer.now()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.timer.clock().as_ref()
+    }
+
+    /// Begins a call at an instant since this guard's creation, for a driver of its own.
+    pub fn begin(&self, now: Instant) -> Call {
+        Call::begin(&self.policy, self, now)
+    }
+
+    /// The breaker's policy as this guard sees it.
+    fn seen(&self) -> Option<(&Breaker, &BreakerPolicy)> {
+        Some((self.breaker.as_deref()?, self.policy.breaker.as_ref()?))
+    }
+
+    /// The error of a rejected call.
+    pub fn refusal(&self, rejection: Rejection) -> BreakerOpen {
+        let breaker = self.breaker.as_ref().map_or(self.name.as_str(), |breaker| breaker.name());
+        BreakerOpen {
+            breaker: breaker.to_owned(),
+            reason: rejection.reason,
+            retry_after: rejection.retry_after,
+        }
+    }
+
+    /// The error of an attempt that its timeout cut.
+    pub fn attempt_timeout(&self, call: &Call) -> AttemptTimeout {
+        AttemptTimeout {
+            guard: self.name.clone(),
+            attempt: call.attempts(),
+            timeout: self.policy.attempt_timeout.unwrap_or_default(),
+        }
+    }
+
+    /// The error of a call whose deadline is over.
+    pub fn deadline_exceeded(&self, call: &Call) -> DeadlineExceeded {
+        DeadlineExceeded {
+            guard: self.name.clone(),
+            attempts: call.attempts(),
+            deadline: self.policy.deadline.unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> CallKey {
+        CallKey::next()
+    }
+}
+
+impl Resources for Guard {
+    fn draw(&self) -> u64 {
+        self.stream.draw()
+    }
+
+    fn withdraw(&self, now: Instant) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.withdraw_at(now.after(self.budget_ahead)))
+    }
+
+    fn rejects(&self, now: Instant, then: Instant) -> bool {
+        self.seen().is_some_and(|(breaker, policy)| {
+            let reading = breaker.cells().read(policy, now.after(self.breaker_ahead));
+            match reading.state.position {
+                Position::ForcedOpen => true,
+                Position::Open => reading.deadline > then.after(self.breaker_ahead),
+                Position::Closed | Position::HalfOpen | Position::ForcedClosed => false,
+            }
+        })
+    }
+}
+
+impl Surroundings for Guard {
+    fn acquire(&self, now: Instant) -> Result<Pass, Rejection> {
+        match self.seen() {
+            None => Ok(Pass { epoch: 0 }),
+            Some((breaker, policy)) => match breaker.cells().pass() {
+                Some(pass) => Ok(pass),
+                None => breaker.acquire_by(policy, now.after(self.breaker_ahead)),
+            },
+        }
+    }
+
+    fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
+        if let Some((breaker, policy)) = self.seen() {
+            let quick = outcome == Outcome::Success && !policy.is_slow(took);
+            if !(quick && breaker.cells().record_quickly(policy, pass)) {
+                breaker.record_by(policy, pass, outcome, took, now.after(self.breaker_ahead));
+            }
+        }
+    }
+
+    fn deposit(&self) {
+        if let Some(budget) = &self.budget {
+            budget.deposit();
+        }
+    }
+}
+
+/// What a guard is given instead of making its own.
+#[derive(Debug, Default)]
+pub struct Surrounds {
+    /// The clock; by default that of a shared breaker, else the monotonic one.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The seed of the breaker's draws, and mixed once more of the retry's.
+    pub seed: Option<u64>,
+    /// A breaker shared with others, on the same clock.
+    pub breaker: Option<Arc<Breaker>>,
+    /// A budget shared with others, on the same clock.
+    pub budget: Option<Arc<Budget>>,
+}
+
+/// Why a policy could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("the policy file cannot be read")]
+    Unreadable(#[from] std::io::Error),
+    /// The policy is invalid, or not there.
+    #[error(transparent)]
+    Invalid(#[from] InvalidPolicy),
+}

@@ -1,0 +1,13 @@
+//! The objects a program holds: they know the time, own the cells, and are shared by reference.
+
+pub mod breaker;
+pub mod budget;
+pub mod builder;
+pub mod clock;
+pub mod guard;
+pub mod key;
+pub mod permit;
+pub mod registry;
+pub mod retry;
+pub mod snapshot;
+pub mod stream;

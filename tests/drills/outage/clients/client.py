@@ -1,0 +1,227 @@
+"""The Python client of the outage: httpx, through a guard or in a plain retry loop.
+
+One task a call, begun on schedule whatever became of the earlier ones. Lines go to standard output,
+as src/line.rs describes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+
+if TYPE_CHECKING:
+    from overcurrent import Guard
+
+SAMPLING = 0.05
+NAIVE_ATTEMPTS = 3
+NAIVE_PAUSE = 0.1
+NAIVE_TIMEOUT = 2.0
+IDEMPOTENCY_KEY = "idempotency-key"
+PROBE_ROUND = "x-probe-round"
+
+
+def write(event: str, **fields: object) -> None:
+    """Write one line."""
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+class Report:
+    """Time since the start, and the lines about calls."""
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+
+    def now(self) -> float:
+        """Milliseconds since the start."""
+        return (time.monotonic() - self.start) * 1000
+
+    def call(self, start: float, result: str, attempts: int) -> None:
+        """Write that a call has ended now."""
+        write("call", start=start, end=self.now(), result=result, attempts=attempts)
+
+
+class Caller(Protocol):
+    """Something that makes one call and reports it."""
+
+    async def call(self, report: Report) -> None:
+        """Make one call."""
+
+    async def sample(self, report: Report) -> None:
+        """Write what there is to see beside the calls, until cancelled."""
+
+
+class Naive:
+    """A plain retry loop, as many services have one: three attempts, a short pause, no breaker."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self.http = http
+        self.url = url
+        self.calls = 0
+
+    async def call(self, report: Report) -> None:
+        """Make one call."""
+        start = report.now()
+        self.calls += 1
+        headers = {IDEMPOTENCY_KEY: f"{os.getpid()}-{self.calls}"}
+        for attempt in range(1, NAIVE_ATTEMPTS + 1):
+            try:
+                async with asyncio.timeout(NAIVE_TIMEOUT):
+                    response = await self.http.post(self.url, headers=headers)
+                result = "ok" if response.is_success else "error"
+            except TimeoutError:
+                result = "timeout"
+            except httpx.HTTPError:
+                result = "error"
+            if result == "ok" or attempt == NAIVE_ATTEMPTS:
+                report.call(start, result, attempt)
+                return
+            await asyncio.sleep(NAIVE_PAUSE)
+
+    async def sample(self, report: Report) -> None:
+        """Nothing to see here."""
+
+
+class Guarded:
+    """Calls through a guard, and a close watch on its probes."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, policy: str) -> None:
+        self.http = http
+        self.url = url
+        self.guard = load_guard(policy)
+        self.state: str | None = None
+        self.retries = 0
+        self.rejections = 0
+        self.round = 0  # probes that have failed
+        self.under_way: list[int] = []  # the rounds of the probes under way
+
+    async def call(self, report: Report) -> None:
+        """Make one call."""
+        from overcurrent import BreakerOpen
+
+        start = report.now()
+        attempts = 0
+
+        async def attempt(key: str) -> httpx.Response:
+            nonlocal attempts
+            attempts += 1
+            self.retries += attempts > 1
+            return await self.attempt(report, key)
+
+        try:
+            response = await call_guarded(self.guard, attempt)
+            result = "ok" if response.is_success else "error"
+        except BreakerOpen:
+            self.rejections += 1
+            result = "rejected"
+        except TimeoutError:
+            result = "timeout"
+        except httpx.HTTPError:
+            result = "error"
+        report.call(start, result, attempts)
+        self.see(report)
+
+    async def attempt(self, report: Report, key: str) -> httpx.Response:
+        """Make one attempt.
+
+        It runs up to its first wait right after its admission, so the state it reads is the one that
+        admitted it.
+        """
+        self.see(report)
+        headers = {IDEMPOTENCY_KEY: key}
+        if self.state != "half_open":
+            return await self.http.post(self.url, headers=headers)
+        start, number, ok = report.now(), self.round, False
+        self.under_way.append(number)
+        in_flight = self.under_way.count(number)
+        try:
+            response = await self.http.post(self.url, headers={**headers, PROBE_ROUND: str(number)})
+            ok = response.is_success
+            return response
+        finally:  # also when the guard cuts it
+            self.under_way.remove(number)
+            self.round += not ok
+            write("probe", start=start, end=report.now(), ok=ok, round=number, in_flight=in_flight)
+
+    async def sample(self, report: Report) -> None:
+        """Write the state every 50 ms, until cancelled."""
+        while True:
+            await asyncio.sleep(SAMPLING)
+            self.see(report, always=True)
+
+    def see(self, report: Report, *, always: bool = False) -> None:
+        """Write the state if it is not the one written last."""
+        state = str(self.guard.breaker.state)
+        if always or state != self.state:
+            self.state = state
+            write("state", at=report.now(), state=state, retries=self.retries, rejections=self.rejections)
+
+
+def load_guard(policy: str) -> Guard:
+    """Load the guard: with `call_guarded` all that knows how overcurrent is called."""
+    from overcurrent import Guard, failure
+
+    def classify(response: object) -> object:
+        """Say that a 503 is a failure that may be retried, no earlier than its Retry-After says."""
+        if isinstance(response, httpx.Response) and response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            seconds = response.headers.get("retry-after")
+            return failure(retry_after=int(seconds) if seconds else None)
+        return None
+
+    return Guard.from_file(policy, "upstream", on=httpx.HTTPError, classify=classify)
+
+
+async def call_guarded(guard: Guard, attempt: Callable[[str], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Call through the guard; every attempt is given the call's idempotency key."""
+    from overcurrent import context
+
+    return await guard.acall(lambda: attempt(context().idempotency_key))
+
+
+async def steadily(rate: int, duration: float, report: Report, caller: Caller) -> None:
+    """Begin a call at each multiple of 1 / rate, and wait until the last one has ended."""
+    async with asyncio.TaskGroup() as calls:
+        for number in range(round(rate * duration)):
+            await asyncio.sleep(report.start + number / rate - time.monotonic())
+            calls.create_task(caller.call(report))
+
+
+def wait_for_start() -> float:
+    """Say that all is set up, and read the instant at which all clients start."""
+    write("ready")
+    go = json.loads(sys.stdin.readline())["go"]
+    return time.monotonic() + float(go) / 1000 - time.time()
+
+
+async def main() -> None:
+    """Call until the time is over."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--policy", required=True)
+    parser.add_argument("--mode", choices=["guarded", "naive"], required=True)
+    parser.add_argument("--rate", type=int, required=True)
+    parser.add_argument("--duration", type=float, required=True)
+    options = parser.parse_args()
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    # Time is limited by the guard or by the loop, so that all is cut at one place.
+    async with httpx.AsyncClient(limits=limits, timeout=None, trust_env=False) as http:
+        guarded = options.mode == "guarded"
+        caller: Caller = (
+            Guarded(http, options.url, options.policy) if guarded else Naive(http, options.url)
+        )
+        report = Report(wait_for_start())
+        sampler = asyncio.create_task(caller.sample(report))
+        await steadily(options.rate, options.duration, report, caller)
+        sampler.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,125 @@
+//! The Rust client of the outage: reqwest, through a guard or in a plain retry loop.
+//!
+//! One thread and one task a call, begun on schedule whatever became of the earlier ones. Lines go to
+//! standard output, as `overcurrent_outage::line` describes them.
+#![forbid(unsafe_code)]
+
+mod guarded;
+mod link;
+mod naive;
+mod report;
+
+use std::{
+    env,
+    error::Error,
+    io::{self, BufRead},
+    path::PathBuf,
+    process::ExitCode,
+    rc::Rc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use overcurrent_outage::{
+    checks::calls_due,
+    line::{Go, Line},
+};
+use report::Report;
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::sleep_until,
+};
+
+struct Options {
+    url: String,
+    policy: PathBuf,
+    guarded: bool,
+    rate: u32,
+    lasts: Duration,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match LocalSet::new().run_until(run()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let options = options()?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    if options.guarded {
+        let guarded = guarded::Guarded::new(http, options.url, &options.policy)?;
+        let report = Rc::new(Report::begin(wait_for_start()?));
+        let (sampled, sampling) = (Rc::clone(&guarded), Rc::clone(&report));
+        let sampler = tokio::task::spawn_local(async move { sampled.sample(&sampling).await });
+        let caller = Rc::clone(&report);
+        steadily(options.rate, options.lasts, &report, move || {
+            let (guarded, report) = (Rc::clone(&guarded), Rc::clone(&caller));
+            async move { guarded.call(&report).await }
+        })
+        .await;
+        sampler.abort();
+    } else {
+        let naive = Rc::new(naive::Naive::new(http, options.url));
+        let report = Rc::new(Report::begin(wait_for_start()?));
+        let caller = Rc::clone(&report);
+        steadily(options.rate, options.lasts, &report, move || {
+            let (naive, report) = (Rc::clone(&naive), Rc::clone(&caller));
+            async move { naive.call(&report).await }
+        })
+        .await;
+    }
+    Ok(())
+}
+
+/// Begins a call at each multiple of `1 / rate`, and waits until the last one has ended.
+async fn steadily<F>(rate: u32, lasts: Duration, report: &Report, call: impl Fn() -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let mut calls = JoinSet::new();
+    for number in 0..calls_due(rate, lasts) {
+        sleep_until((report.start() + Duration::from_secs(1) * number / rate).into()).await;
+        calls.spawn_local(call());
+    }
+    calls.join_all().await;
+}
+
+/// Says that all is set up, and reads the instant at which all clients start.
+fn wait_for_start() -> Result<Instant, Box<dyn Error>> {
+    report::write(&Line::Ready);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let Go { go } = serde_json::from_str(&line)?;
+    let start = UNIX_EPOCH + Duration::from_secs_f64(go / 1000.0);
+    Ok(Instant::now() + start.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn options() -> Result<Options, String> {
+    let (mut url, mut policy, mut mode, mut rate, mut lasts) = (None, None, None, None, None);
+    let mut words = env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        match word.as_str() {
+            "--url" => url = Some(value),
+            "--policy" => policy = Some(PathBuf::from(value)),
+            "--mode" => mode = Some(value),
+            "--rate" => rate = value.parse().ok(),
+            "--duration" => lasts = value.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            _ => return Err(format!("unknown option `{word}`")),
+        }
+    }
+    let guarded = match mode.as_deref() {
+        Some("guarded") => true,
+        Some("naive") => false,
+        _ => return Err("--mode is guarded or naive".to_owned()),
+    };
+    match (url, policy, rate, lasts) {
+        (Some(url), Some(policy), Some(rate), Some(lasts)) => Ok(Options { url, policy, guarded, rate, lasts }),
+        _ => Err("--url, --policy, --rate and --duration must be given".to_owned()),
+    }
+}

@@ -1,0 +1,148 @@
+//! What a run must show, as pure functions over what was recorded.
+//!
+//! | claim | holds when |
+//! | --- | --- |
+//! | opened | the breaker was seen open during the outage |
+//! | probed | it probed during the outage; never more than `probes` of one round were under way, as the client counts them and as the upstream does; a probe that failed was followed by none within `cooldown` |
+//! | recovered | it was closed at the end, and calls were answered after the outage |
+//! | budget | retries, as the client counts them and as the upstream does, are at most burst + ratio · calls + `min_per_second` · seconds |
+//! | complete | every call that was due came back |
+//!
+//! None of them depends on how fast the machine is, within reason. An attempt is a probe when the
+//! breaker says half-open as it begins, read on the same thread and before anything else can run. Its
+//! *round* is the number of probes that had failed before: a failed probe reopens the breaker, so two
+//! probes of one round that are out together were admitted by one half-open spell, while a hung probe of
+//! an earlier round whose connection the upstream has not yet seen closing is not counted against a
+//! later one.
+
+use std::time::Duration;
+
+use crate::{
+    arrivals::Seen,
+    client::Language,
+    limits::Limits,
+    line::State,
+    record::Record,
+    script::{Script, millis},
+};
+
+/// For the rounding of times to their last printed digit, in milliseconds.
+const ROUNDING: f64 = 1.0;
+
+/// Something that a run must show of one language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose claim.
+    pub language: Language,
+    /// What is claimed.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub held: bool,
+    /// What was seen, in numbers.
+    pub detail: String,
+}
+
+/// All claims about one guarded client.
+pub fn check(
+    language: Language,
+    record: &Record,
+    seen: &Seen,
+    limits: &Limits,
+    script: &Script,
+    due: u32,
+) -> Vec<Claim> {
+    let claim = |name, (held, detail)| Claim { language, name, held, detail };
+    vec![
+        claim("opened", opened(record, script)),
+        claim("probed within its limits", probed(record, seen, limits, script)),
+        claim("recovered", recovered(record, script)),
+        claim("kept its retry budget", kept_budget(record, seen, limits)),
+        claim("finished every call", finished(record, due)),
+    ]
+}
+
+fn opened(record: &Record, script: &Script) -> (bool, String) {
+    let opened = record
+        .stretches(millis(script.total()))
+        .into_iter()
+        .filter(|stretch| stretch.state == State::Open && during_outage(script, stretch.start))
+        .collect::<Vec<_>>();
+    match opened.first() {
+        None => (false, "never seen open during the outage".to_owned()),
+        Some(first) => {
+            let after = first.start - millis(script.outage_start());
+            (true, format!("opened {} times, first {after:.0} ms into the outage", opened.len()))
+        }
+    }
+}
+
+fn probed(record: &Record, seen: &Seen, limits: &Limits, script: &Script) -> (bool, String) {
+    let during = record.probes.iter().filter(|probe| during_outage(script, probe.start)).count();
+    let at_once = record.probes.iter().map(|probe| probe.in_flight).max().unwrap_or(0);
+    let upstream = seen.probes_at_once;
+    let most = limits.probes;
+    if during == 0 {
+        return (false, "no probe was seen during the outage".to_owned());
+    }
+    if at_once > most {
+        return (false, format!("{at_once} probes at once by the client's count, {most} are allowed"));
+    }
+    if upstream > most {
+        return (false, format!("{upstream} probes at once by the upstream's count, {most} are allowed"));
+    }
+    if let Some(gap) = shortest_gap(record).filter(|gap| *gap < limits.cooldown - ROUNDING) {
+        return (
+            false,
+            format!("probed {gap:.0} ms after a failed probe, the cooldown is {:.0} ms", limits.cooldown),
+        );
+    }
+    (true, format!("{during} probes during the outage, at most {upstream} at once ({most} allowed)"))
+}
+
+/// The shortest time from the start of a failed probe to the start of the next round: at least a
+/// cooldown, because the failure came after that start.
+fn shortest_gap(record: &Record) -> Option<f64> {
+    let failed = record.probes.iter().filter(|probe| !probe.ok);
+    failed
+        .filter_map(|failed| {
+            let next = record.probes.iter().filter(|probe| probe.round > failed.round);
+            next.map(|probe| probe.start - failed.start).min_by(f64::total_cmp)
+        })
+        .min_by(f64::total_cmp)
+}
+
+fn recovered(record: &Record, script: &Script) -> (bool, String) {
+    let since = millis(script.recovery_start());
+    match (record.first_answer_after(since), record.state()) {
+        (None, _) => (false, "no call was answered after the outage".to_owned()),
+        (Some(first), Some(State::Closed)) => {
+            (true, format!("first answer {first:.0} ms after the outage, closed at the end"))
+        }
+        (Some(_), state) => (false, format!("the breaker was {state:?} at the end, not closed").to_lowercase()),
+    }
+}
+
+fn kept_budget(record: &Record, seen: &Seen, limits: &Limits) -> (bool, String) {
+    let allowed = limits.retries(record.total(), record.elapsed());
+    let (client, upstream) = (record.retries(), seen.repeats());
+    let held = f64::from(client.max(upstream)) <= allowed;
+    (held, format!("{client} retries by the client's count, {upstream} by the upstream's, {allowed:.0} are allowed"))
+}
+
+fn finished(record: &Record, due: u32) -> (bool, String) {
+    let finished = record.total();
+    (finished == due, format!("{finished} of {due} calls came back"))
+}
+
+fn during_outage(script: &Script, at: f64) -> bool {
+    at >= millis(script.outage_start()) && at < millis(script.recovery_start())
+}
+
+/// How many calls are due at a rate per second.
+pub fn calls_due(rate: u32, lasts: Duration) -> u32 {
+    u32::try_from(lasts.as_millis() * u128::from(rate) / 1000).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;
