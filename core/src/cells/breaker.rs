@@ -102,7 +102,8 @@ impl BreakerCells {
             Some(rules) => match rules.window {
                 Window::Time { buckets, .. } => (buckets as usize * MARK_WORDS, 0),
                 Window::Calls { calls } => {
-                    let slow = if policy.slow_call.is_some() { ring_length(calls, rules.slow_rate) } else { 0 };
+                    let slow =
+                        if policy.slow_call.is_some() { ring_length(calls, rules.slow_rate) } else { 0 };
                     (ring_length(calls, rules.failure_rate) + slow, slow)
                 }
             },
@@ -111,7 +112,9 @@ impl BreakerCells {
         let words: Box<[AtomicU64]> = (0..length).map(|_| AtomicU64::new(0)).collect();
         let cells = Self { words, slow_ring: length - slow };
         cells.word(layout::STATE).store(State::NEW.pack(), Ordering::Release);
-        cells.word(layout::DEADLINE).store(Deadline::of(State::NEW.epoch, Instant::ZERO).pack(), Ordering::Release);
+        cells
+            .word(layout::DEADLINE)
+            .store(Deadline::of(State::NEW.epoch, Instant::ZERO).pack(), Ordering::Release);
         cells.word(layout::BASE).store(u64::from(State::NEW.epoch) << 48, Ordering::Release);
         cells
     }
@@ -251,7 +254,8 @@ impl BreakerCells {
                 Position::Closed | Position::ForcedClosed => {
                     let (Outcome::Success | Outcome::Failure) = outcome else { return true };
                     let failed = outcome == Outcome::Failure;
-                    let Some((consecutive, counts)) = self.count(policy, pass.epoch, failed, slow, now) else {
+                    let Some((consecutive, counts)) = self.count(policy, pass.epoch, failed, slow, now)
+                    else {
                         return self.late();
                     };
                     if (failed || slow) && state.position == Position::Closed {
@@ -367,7 +371,13 @@ impl BreakerCells {
     }
 
     /// Carries out an operator's command. `moved` hears of the transition, if it makes one.
-    pub fn command(&self, policy: &BreakerPolicy, command: Command, now: Instant, moved: impl FnOnce(Transition)) {
+    pub fn command(
+        &self,
+        policy: &BreakerPolicy,
+        command: Command,
+        now: Instant,
+        moved: impl FnOnce(Transition),
+    ) {
         loop {
             let word = self.state_word();
             let state = State::unpack(word);
@@ -476,7 +486,12 @@ impl BreakerCells {
                 Age::Equal => next(Some(deadline.at)),
                 Age::Less => next(None),
             };
-            match cell.compare_exchange(seen, Deadline::of(epoch, at).pack(), Ordering::AcqRel, Ordering::Acquire) {
+            match cell.compare_exchange(
+                seen,
+                Deadline::of(epoch, at).pack(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }

@@ -131,7 +131,6 @@ impl TimeWindow<'_> {
 }
 
 /// How far the tag of a `newest` word is ahead of `epoch`, as a signed number.
-#[expect(clippy::cast_possible_truncation, reason = "19 bits, moved to the top of 32")]
 const fn tag_age(newest: u64, epoch: u32) -> i32 {
     const SHIFT: u32 = 32 - (64 - TICK_BITS);
     (((newest >> TICK_BITS) as u32) << SHIFT).wrapping_sub(epoch << SHIFT).cast_signed()

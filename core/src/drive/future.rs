@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    classify::{Classify, Standard},
+    classify::Classify,
     context::Context,
     error::Error,
     run::{Next, Run},
@@ -72,7 +72,7 @@ async fn first<T>(future: impl Future<Output = T>, limit: impl Future<Output = (
 
 #[cfg(feature = "tokio")]
 mod on_tokio {
-    use super::{Classify, Context, Duration, Error, Future, Guard, Sleep, Standard};
+    use super::{super::classify::Standard, Classify, Context, Duration, Error, Future, Guard, Sleep};
 
     /// Sleeps on tokio's timer.
     #[derive(Clone, Copy, Debug, Default)]

@@ -40,7 +40,7 @@ pub(super) enum Next<T, E> {
 impl<'g, T, E> Run<'g, T, E> {
     pub(super) fn begin(guard: &'g Guard) -> (Self, Next<T, E>) {
         let now = guard.now();
-        let mut run = Self { guard, call: guard.begin(now), key: guard.key(), last: None, ended: false };
+        let mut run = Self { guard, call: guard.begin(now), key: CallKey::next(), last: None, ended: false };
         let next = run.next_at(now);
         (run, next)
     }

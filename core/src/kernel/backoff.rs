@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(bases(&Backoff::Constant { delay: ns(7) }, 2), [7, 7]);
         let linear = Backoff::Linear { initial: ns(5), step: ns(4), max: ns(12) };
         assert_eq!(bases(&linear, 4), [5, 9, 12, 12]);
-        let exponential = Backoff::Exponential { initial: ns(3), multiplier: Ppm::new(1_500_000), max: ns(9) };
+        let exponential =
+            Backoff::Exponential { initial: ns(3), multiplier: Ppm::new(1_500_000), max: ns(9) };
         assert_eq!(bases(&exponential, 5), [3, 4, 6, 9, 9]);
         assert_eq!(bases(&Backoff::Schedule { delays: vec![ns(1), ns(8)] }, 3), [1, 8, 8]);
     }

@@ -144,7 +144,12 @@ impl State {
 
     /// The next epoch in `position`, nothing counted.
     const fn arrive(self, position: Position) -> Self {
-        Self { position, epoch: self.epoch.wrapping_add(1), probes: Probes { out: 0, succeeded: 0, failed: 0 }, ..self }
+        Self {
+            position,
+            epoch: self.epoch.wrapping_add(1),
+            probes: Probes { out: 0, succeeded: 0, failed: 0 },
+            ..self
+        }
     }
 
     /// With the escalation forgotten, if it is closed and has been for its last cooldown.
@@ -156,11 +161,8 @@ impl State {
     /// Opens for `reason`; `forgiven_at` counts only where it is closed.
     pub fn opened(self, reason: OpenReason, forgiven_at: Instant, now: Instant) -> Move {
         let from = self.forgiven(forgiven_at, now);
-        let slow_cause = if self.position == Position::Closed {
-            reason == OpenReason::SlowRate
-        } else {
-            self.slow_cause
-        };
+        let slow_cause =
+            if self.position == Position::Closed { reason == OpenReason::SlowRate } else { self.slow_cause };
         let opens = (from.opens + 1).min(MOST_OPENS);
         Move {
             to: Self { opens, reason: Some(reason), slow_cause, ..self.arrive(Position::Open) },
@@ -269,7 +271,6 @@ impl State {
 }
 
 /// The epoch of a state word.
-#[expect(clippy::cast_possible_truncation, reason = "the high half of 64 bits has 32")]
 pub const fn epoch_of(word: u64) -> u32 {
     (word >> 32) as u32
 }
@@ -303,7 +304,6 @@ impl Deadline {
     }
 
     /// The deadline of a word.
-    #[expect(clippy::cast_possible_truncation, reason = "the high 19 bits")]
     pub const fn unpack(word: u64) -> Self {
         let millis = word & ((1 << Self::MILLI_BITS) - 1);
         Self { tag: (word >> Self::MILLI_BITS) as u32, at: Instant::from_millis(millis) }

@@ -198,12 +198,11 @@ impl Call {
     ) -> Step {
         if policy.when_open == WhenOpen::Wait && rejection.reason != RejectReason::ForcedOpen {
             let plain;
-            let shape = match &policy.retry {
-                Some(retry) => retry,
-                None => {
-                    plain = RetryPolicy::default();
-                    &plain
-                }
+            let shape = if let Some(retry) = &policy.retry {
+                retry
+            } else {
+                plain = RetryPolicy::default();
+                &plain
             };
             let wait = self
                 .rejections
@@ -283,7 +282,8 @@ impl Call {
         now: Instant,
     ) -> Step {
         let Some(retry) = &policy.retry else {
-            let reason = if failure.retryable { StopReason::AttemptsExhausted } else { StopReason::NotRetryable };
+            let reason =
+                if failure.retryable { StopReason::AttemptsExhausted } else { StopReason::NotRetryable };
             return Step::Stop(reason);
         };
         let resources = Weighed { surroundings, when_open: policy.when_open };

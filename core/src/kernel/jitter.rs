@@ -60,9 +60,7 @@ impl Waits {
         match (jitter, backoff) {
             (Jitter::None, _) => None,
             (Jitter::Full, _) => Some((Span::ZERO, base)),
-            (Jitter::Equal, _) => {
-                Some((base.saturating_sub(Span::from_nanos(base.as_nanos() / 2)), base))
-            }
+            (Jitter::Equal, _) => Some((base.saturating_sub(Span::from_nanos(base.as_nanos() / 2)), base)),
             (Jitter::Proportional(share), _) => {
                 let part = base.scaled(share);
                 let high = base.saturating_add(part);

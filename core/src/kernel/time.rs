@@ -93,7 +93,8 @@ impl fmt::Display for Span {
         if self.0 == 0 {
             return f.write_str("0ms");
         }
-        let (size, unit) = UNITS.into_iter().find(|(size, _)| self.0 % size == 0).unwrap_or((1, "ns"));
+        let (size, unit) =
+            UNITS.into_iter().find(|(size, _)| self.0.is_multiple_of(*size)).unwrap_or((1, "ns"));
         write!(f, "{}{unit}", self.0 / size)
     }
 }
@@ -195,7 +196,8 @@ mod tests {
 
     #[test]
     fn spans_are_shown_in_the_largest_whole_unit() {
-        for (nanos, shown) in [(0, "0ms"), (250_000_000, "250ms"), (60_000_000_000, "1m"), (1_500, "1500ns")] {
+        for (nanos, shown) in [(0, "0ms"), (250_000_000, "250ms"), (60_000_000_000, "1m"), (1_500, "1500ns")]
+        {
             assert_eq!(Span::from_nanos(nanos).to_string(), shown);
         }
     }

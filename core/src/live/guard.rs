@@ -7,7 +7,6 @@ use super::{
     budget::Budget,
     builder::GuardBuilder,
     clock::{Clock, MonotonicClock, Timer},
-    key::CallKey,
     stream::Stream,
 };
 use crate::kernel::{
@@ -188,10 +187,6 @@ impl Guard {
             attempts: call.attempts(),
             deadline: self.policy.deadline.unwrap_or_default(),
         }
-    }
-
-    pub(crate) fn key(&self) -> CallKey {
-        CallKey::next()
     }
 }
 

@@ -50,7 +50,11 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryFull`] where there is no room.
-    pub fn get_or_create(&self, name: &str, create: impl FnOnce() -> Guard) -> Result<Arc<Guard>, RegistryFull> {
+    pub fn get_or_create(
+        &self,
+        name: &str,
+        create: impl FnOnce() -> Guard,
+    ) -> Result<Arc<Guard>, RegistryFull> {
         if let Some(guard) = self.get(name) {
             return Ok(guard);
         }

@@ -56,7 +56,11 @@ impl Retry {
     /// Begins a call that must be over `deadline` from now, and deposits into the budget.
     pub fn start(&self, deadline: Option<Duration>) -> RetryCall<'_> {
         let attempts = self.begin();
-        RetryCall { retry: self, attempts, deadline: deadline.map(|span| self.timer.now().after(span.into())) }
+        RetryCall {
+            retry: self,
+            attempts,
+            deadline: deadline.map(|span| self.timer.now().after(span.into())),
+        }
     }
 
     /// The clock's reading since this retry's creation.

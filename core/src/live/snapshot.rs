@@ -85,7 +85,9 @@ impl Snapshot {
         }
         let state = Position::from_word(&self.state)
             .filter(|state| matches!(state, Position::Closed | Position::Open | Position::HalfOpen))
-            .ok_or_else(|| invalid("state", self.state.clone(), "must be closed, open or half_open".into()))?;
+            .ok_or_else(|| {
+                invalid("state", self.state.clone(), "must be closed, open or half_open".into())
+            })?;
         let forced = match self.r#override.as_deref() {
             None => None,
             Some(word) => Some(

@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use overcurrent::{Breaker, BreakerPolicy, Dialect, ManualClock, Outcome, Permit};
+use overcurrent::{Breaker, BreakerPolicy, Dialect, ManualClock, OpenReason, Outcome, Permit};
 use serde::Deserialize;
 
 use super::{Vector, duration, expect, present};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent is not checked, null means none")]
 struct Step {
     at: String,
     r#do: String,
@@ -24,6 +25,7 @@ struct Step {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent is not checked, null means none")]
 struct Expected {
     granted: Option<bool>,
     rejected: Option<String>,
@@ -32,7 +34,8 @@ struct Expected {
 }
 
 pub(super) fn replay(vector: &Vector, stepped: &mut usize) -> Result<(), String> {
-    let policy = BreakerPolicy::from_value(&vector.policy, "", Dialect::Document).map_err(|e| e.to_string())?;
+    let policy =
+        BreakerPolicy::from_value(&vector.policy, "", Dialect::Document).map_err(|e| e.to_string())?;
     let clock = ManualClock::new();
     let breaker = Arc::new(Breaker::with("vector", policy, Arc::new(clock.clone()), Some(vector.seed()?)));
     let mut permits: HashMap<String, Permit<Arc<Breaker>>> = HashMap::new();
@@ -65,7 +68,7 @@ pub(super) fn replay(vector: &Vector, stepped: &mut usize) -> Result<(), String>
             expect("state", &state.as_str(), &breaker.state().as_str())?;
         }
         if let Some(reason) = &step.reason {
-            expect("reason", &reason.as_deref(), &breaker.reason().map(|reason| reason.as_str()))?;
+            expect("reason", &reason.as_deref(), &breaker.reason().map(OpenReason::as_str))?;
         }
         step.late.map_or(Ok(()), |late| expect("late", &late, &breaker.late()))
     });
@@ -91,10 +94,10 @@ fn acquire(
             expect("retry_after", &hint, &error.retry_after.map(Into::into))?;
         }
     }
-    if let (Ok(permit), Some(name)) = (answer, &step.permit) {
-        if let Some(replaced) = permits.insert(name.clone(), permit) {
-            std::mem::forget(replaced);
-        }
+    if let (Ok(permit), Some(name)) = (answer, &step.permit)
+        && let Some(replaced) = permits.insert(name.clone(), permit)
+    {
+        std::mem::forget(replaced);
     }
     Ok(())
 }

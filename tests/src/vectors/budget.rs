@@ -17,7 +17,8 @@ struct Step {
 }
 
 pub(super) fn replay(vector: &Vector, stepped: &mut usize) -> Result<(), String> {
-    let policy = BudgetPolicy::from_value(&vector.policy, "", Dialect::Document).map_err(|e| e.to_string())?;
+    let policy =
+        BudgetPolicy::from_value(&vector.policy, "", Dialect::Document).map_err(|e| e.to_string())?;
     let clock = ManualClock::new();
     let budget = Budget::with_clock(policy, Arc::new(clock.clone()));
     vector.each(stepped, |step: Step| {

@@ -12,7 +12,15 @@ use crate::{
 const CALLS: u32 = 50;
 
 fn limits() -> Limits {
-    Limits { probes: 1, cooldown: 500.0, cooldown_max: 1500.0, burst: 2, ratio: 0.1, min_per_second: 0.0 }
+    Limits {
+        probes: 1,
+        cooldown: 500.0,
+        cooldown_max: 1000.0,
+        slow_call: 300.0,
+        burst: 2,
+        ratio: 0.1,
+        min_per_second: 0.0,
+    }
 }
 
 fn call(start: f64, end: f64, result: Ending, attempts: u32) -> Call {

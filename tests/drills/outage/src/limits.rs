@@ -14,6 +14,8 @@ pub struct Limits {
     pub cooldown: f64,
     /// The longest cooldown, in milliseconds.
     pub cooldown_max: f64,
+    /// From this duration on a call is slow, in milliseconds.
+    pub slow_call: f64,
     /// Retries that the budget allows at once.
     pub burst: u32,
     /// Retries that it allows for each call.
@@ -55,6 +57,7 @@ struct Breaker {
     probes: u32,
     cooldown: String,
     cooldown_max: String,
+    slow_call: String,
 }
 
 impl Limits {
@@ -74,6 +77,7 @@ impl Limits {
             probes: breaker.probes,
             cooldown: milliseconds(&breaker.cooldown)?,
             cooldown_max: milliseconds(&breaker.cooldown_max)?,
+            slow_call: milliseconds(&breaker.slow_call)?,
             burst: budget.burst,
             ratio: budget.ratio,
             min_per_second: budget.min_per_second,
@@ -115,6 +119,7 @@ mod tests {
             probes: 1,
             cooldown: 500.0,
             cooldown_max: 500.0,
+            slow_call: 300.0,
             burst: 10,
             ratio: 0.25,
             min_per_second: 2.0,

@@ -59,7 +59,7 @@ fn line(
     records: &[Record; Client::COUNT],
 ) -> String {
     let phase = if elapsed < script.total() { script.at(elapsed).name } else { "last calls" };
-    let mut line = format!("{:4.1} s {phase:<10}", elapsed.as_secs_f64());
+    let mut line = format!("{:4.1} s {phase:<10} ", elapsed.as_secs_f64());
     let (mut calls, mut retries, mut rejected) = (0, 0, 0);
     for language in Language::ALL {
         let record = &records[Client { language, mode: Mode::Guarded }.index()];

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | healthy, recovery | answers after a few milliseconds |
 //! | slow | answers correctly, far too late |
-//! | half 503 | answers every second request with 503 and a Retry-After |
+//! | half 503 | answers half of the requests with 503 and a Retry-After |
 //! | hanging | takes requests and never answers |
 //! | resets | takes requests and resets the connection |
 
@@ -67,7 +67,7 @@ impl Script {
                 Behaviour::Answer { latency: Duration::from_millis(500) },
                 seconds(3),
             ),
-            ("half 503", "refuses every second", Behaviour::Busy { latency, retry_after: 1 }, seconds(4)),
+            ("half 503", "refuses every other request", Behaviour::Busy { latency, retry_after: 1 }, seconds(4)),
             ("hanging", "never answers", Behaviour::Hang, seconds(3)),
             ("resets", "cuts connections", Behaviour::Reset, seconds(3)),
             ("recovery", "answers at once", Behaviour::Answer { latency }, seconds(5)),

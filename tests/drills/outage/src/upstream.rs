@@ -43,8 +43,9 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of an attempt that began while its breaker was half-open: how many probes had failed before.
 pub const PROBE_ROUND: &str = "x-probe-round";
 
-/// Which of four requests a busy upstream refuses: half of them, but not strictly in turn.
-const REFUSED: [bool; 4] = [false, true, true, false];
+/// Which of four requests a busy upstream refuses: half of them, in pairs, so that two probes in a row
+/// can succeed.
+const REFUSED: [bool; 4] = [false, false, true, true];
 
 /// A running upstream.
 #[derive(Debug)]
