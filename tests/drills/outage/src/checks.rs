@@ -71,7 +71,7 @@ fn opened(record: &Record, script: &Script) -> (bool, String) {
         None => (false, "never seen open during the outage".to_owned()),
         Some(first) => {
             let after = first.start - millis(script.outage_start());
-            (true, format!("opened {} times, first {after:.0} ms into the outage", opened.len()))
+            (true, format!("open {} times, first {after:.0} ms into the outage", opened.len()))
         }
     }
 }
@@ -118,7 +118,9 @@ fn recovered(record: &Record, script: &Script) -> (bool, String) {
         (Some(first), Some(State::Closed)) => {
             (true, format!("first answer {first:.0} ms after the outage, closed at the end"))
         }
-        (Some(_), state) => (false, format!("the breaker was {state:?} at the end, not closed").to_lowercase()),
+        (Some(_), state) => {
+            (false, format!("the breaker was {state:?} at the end, not closed").to_lowercase())
+        }
     }
 }
 
@@ -126,7 +128,12 @@ fn kept_budget(record: &Record, seen: &Seen, limits: &Limits) -> (bool, String) 
     let allowed = limits.retries(record.total(), record.elapsed());
     let (client, upstream) = (record.retries(), seen.repeats());
     let held = f64::from(client.max(upstream)) <= allowed;
-    (held, format!("{client} retries by the client's count, {upstream} by the upstream's, {allowed:.0} are allowed"))
+    (
+        held,
+        format!(
+            "{client} retries by the client's count, {upstream} by the upstream's, {allowed:.0} are allowed"
+        ),
+    )
 }
 
 fn finished(record: &Record, due: u32) -> (bool, String) {

@@ -6,22 +6,11 @@ use super::*;
 use crate::{
     arrivals::Arrivals,
     client::{Client, Mode},
+    limits::sample as sample_limits,
     line::{Call, Ending, Probe, Sample},
 };
 
 const CALLS: u32 = 50;
-
-fn limits() -> Limits {
-    Limits {
-        probes: 1,
-        cooldown: 500.0,
-        cooldown_max: 1000.0,
-        slow_call: 300.0,
-        burst: 2,
-        ratio: 0.1,
-        min_per_second: 0.0,
-    }
-}
 
 fn call(start: f64, end: f64, result: Ending, attempts: u32) -> Call {
     Call { start, end, result, attempts }
@@ -60,7 +49,7 @@ fn sound() -> Record {
 }
 
 fn violated(record: &Record, seen: &Seen) -> Vec<&'static str> {
-    let claims = check(Language::Node, record, seen, &limits(), &Script::demo(), CALLS);
+    let claims = check(Language::Node, record, seen, &sample_limits(), &Script::demo(), CALLS);
     claims.into_iter().filter(|claim| !claim.held).map(|claim| claim.name).collect()
 }
 
@@ -164,7 +153,7 @@ fn a_call_that_never_comes_back_fails() {
 
 #[test]
 fn the_time_adds_to_the_budget() {
-    let limits = Limits { min_per_second: 1.0, ..limits() };
+    let limits = Limits { min_per_second: 1.0, ..sample_limits() };
     let mut record = sound();
     for call in &mut record.calls[..8] {
         call.attempts = 2;

@@ -85,7 +85,9 @@ impl Fleet {
                 match self.next().await {
                     Some((client, News::Line(Line::Ready))) => waiting.retain(|other| *other != client),
                     Some((client, News::Failed(why))) => return Err(format!("the {client} client: {why}")),
-                    Some((client, _)) => return Err(format!("the {client} client did not wait for the start")),
+                    Some((client, _)) => {
+                        return Err(format!("the {client} client did not wait for the start"));
+                    }
                     None => return Err("the clients are gone".to_owned()),
                 }
             }
@@ -134,7 +136,9 @@ impl Commands {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot run {}: {error}", program.display())))
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot run {}: {error}", program.display()))
+            })
     }
 }
 

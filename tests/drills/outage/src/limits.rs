@@ -14,6 +14,10 @@ pub struct Limits {
     pub cooldown: f64,
     /// The longest cooldown, in milliseconds.
     pub cooldown_max: f64,
+    /// The share of failures that opens.
+    pub failure_rate: f64,
+    /// The share of slow calls that opens.
+    pub slow_rate: f64,
     /// From this duration on a call is slow, in milliseconds.
     pub slow_call: f64,
     /// Retries that the budget allows at once.
@@ -58,6 +62,8 @@ struct Breaker {
     cooldown: String,
     cooldown_max: String,
     slow_call: String,
+    failure_rate: f64,
+    slow_rate: f64,
 }
 
 impl Limits {
@@ -77,6 +83,8 @@ impl Limits {
             probes: breaker.probes,
             cooldown: milliseconds(&breaker.cooldown)?,
             cooldown_max: milliseconds(&breaker.cooldown_max)?,
+            failure_rate: breaker.failure_rate,
+            slow_rate: breaker.slow_rate,
             slow_call: milliseconds(&breaker.slow_call)?,
             burst: budget.burst,
             ratio: budget.ratio,
@@ -100,6 +108,22 @@ fn milliseconds(text: &str) -> Result<f64, String> {
     digits.parse::<f64>().map(|number| number * factor).map_err(|_| format!("`{text}` is not a duration"))
 }
 
+/// Limits for tests.
+#[cfg(test)]
+pub(crate) fn sample() -> Limits {
+    Limits {
+        probes: 1,
+        cooldown: 500.0,
+        cooldown_max: 1000.0,
+        failure_rate: 0.6,
+        slow_rate: 0.5,
+        slow_call: 300.0,
+        burst: 2,
+        ratio: 0.1,
+        min_per_second: 0.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,15 +139,7 @@ mod tests {
 
     #[test]
     fn the_budget_adds_up() {
-        let limits = Limits {
-            probes: 1,
-            cooldown: 500.0,
-            cooldown_max: 500.0,
-            slow_call: 300.0,
-            burst: 10,
-            ratio: 0.25,
-            min_per_second: 2.0,
-        };
+        let limits = Limits { burst: 10, ratio: 0.25, min_per_second: 2.0, ..sample() };
         assert!((limits.retries(100, 3000.0) - 41.0).abs() < 1e-9);
     }
 

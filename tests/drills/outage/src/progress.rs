@@ -41,7 +41,11 @@ impl Progress {
         let mut out = io::stdout().lock();
         // Without wrapping, a narrow terminal cuts the line instead of breaking the rewriting.
         // A terminal that has gone is no reason to stop the run.
-        let _ = if self.rewrites { write!(out, "\r\x1b[2K\x1b[?7l{line}\x1b[?7h") } else { writeln!(out, "{line}") };
+        let _ = if self.rewrites {
+            write!(out, "\r\x1b[2K\x1b[?7l{line}\x1b[?7h")
+        } else {
+            writeln!(out, "{line}")
+        };
         let _ = out.flush();
     }
 }

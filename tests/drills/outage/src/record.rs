@@ -108,8 +108,9 @@ mod tests {
 
     #[test]
     fn samples_become_stretches() {
-        let samples = [(5.0, State::Closed), (50.0, State::Closed), (70.0, State::Open), (300.0, State::Closed)]
-            .map(|(at, state)| sample(at, state));
+        let samples =
+            [(5.0, State::Closed), (50.0, State::Closed), (70.0, State::Open), (300.0, State::Closed)]
+                .map(|(at, state)| sample(at, state));
         let record = Record { samples: samples.to_vec(), ..Record::default() };
         let stretch = |state, start, end| Stretch { state, start, end };
         assert_eq!(

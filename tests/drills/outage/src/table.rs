@@ -21,6 +21,13 @@ pub const HEADS: [&str; 10] = [
     "first answer after",
 ];
 
+/// What the less obvious columns mean.
+const NOTES: &str = "\
+requests in outage: those that reached the upstream while it failed
+wait in vain: the mean time until a caller without an answer knows that there is none
+first answer after: from the end of the outage
+";
+
 /// The cells of a row, in the order of [`HEADS`].
 pub fn cells(row: &Row) -> [String; 10] {
     let who = row.language.map_or("all", |language| language.title());
@@ -42,7 +49,8 @@ pub fn cells(row: &Row) -> [String; 10] {
 /// Milliseconds in the unit that reads best.
 pub fn duration(milliseconds: f64) -> String {
     if milliseconds >= 1000.0 {
-        format!("{:.2} s", milliseconds / 1000.0)
+        let seconds = format!("{:.2}", milliseconds / 1000.0);
+        format!("{} s", seconds.strip_suffix(".00").unwrap_or(&seconds))
     } else if milliseconds >= 10.0 {
         format!("{milliseconds:.0} ms")
     } else {
@@ -72,6 +80,7 @@ pub fn text(run: &Run) -> String {
             rule(&mut out, &widths);
         }
     }
+    out.push_str(NOTES);
     out
 }
 
@@ -102,9 +111,10 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        assert_eq!(duration(3.14159), "3.1 ms");
+        assert_eq!(duration(3.123), "3.1 ms");
         assert_eq!(duration(312.4), "312 ms");
         assert_eq!(duration(2349.0), "2.35 s");
+        assert_eq!(duration(1000.0), "1 s");
     }
 
     #[test]

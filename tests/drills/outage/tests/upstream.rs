@@ -34,7 +34,8 @@ async fn ask(upstream: &Upstream) -> TcpStream {
     let url = upstream.url(CLIENT);
     let (host, path) = url.trim_start_matches("http://").split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).await.expect("a connection");
-    let request = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nidempotency-key: k\r\ncontent-length: 0\r\n\r\n");
+    let request =
+        format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nidempotency-key: k\r\ncontent-length: 0\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request");
     stream
 }

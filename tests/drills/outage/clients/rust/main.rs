@@ -51,6 +51,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let http = reqwest::Client::builder().no_proxy().build()?;
+    warm_up(&http, &options.url).await?;
     if options.guarded {
         let guarded = guarded::Guarded::new(http, options.url, &options.policy)?;
         let report = Rc::new(Report::begin(wait_for_start()?));
@@ -89,6 +90,11 @@ where
     calls.join_all().await;
 }
 
+/// Calls once under a path that is not counted, so that the first call that is finds all in place.
+async fn warm_up(http: &reqwest::Client, url: &str) -> reqwest::Result<()> {
+    http.post(format!("{url}/warm-up")).send().await?.bytes().await.map(drop)
+}
+
 /// Says that all is set up, and reads the instant at which all clients start.
 fn wait_for_start() -> Result<Instant, Box<dyn Error>> {
     report::write(&Line::Ready);
@@ -119,7 +125,9 @@ fn options() -> Result<Options, String> {
         _ => return Err("--mode is guarded or naive".to_owned()),
     };
     match (url, policy, rate, lasts) {
-        (Some(url), Some(policy), Some(rate), Some(lasts)) => Ok(Options { url, policy, guarded, rate, lasts }),
+        (Some(url), Some(policy), Some(rate), Some(lasts)) => {
+            Ok(Options { url, policy, guarded, rate, lasts })
+        }
         _ => Err("--url, --policy, --rate and --duration must be given".to_owned()),
     }
 }

@@ -41,7 +41,7 @@ impl Naive {
     }
 }
 
-fn ending(result: Result<reqwest::Response, reqwest::Error>) -> Ending {
+fn ending(result: reqwest::Result<reqwest::Response>) -> Ending {
     match result {
         Ok(response) if response.status().is_success() => Ending::Ok,
         Err(error) if error.is_timeout() => Ending::Timeout,

@@ -8,7 +8,6 @@ use crate::{
     checks::Claim,
     client::Mode,
     run::Run,
-    script::millis,
     summary::{Row, together},
     table::duration,
 };
@@ -45,11 +44,13 @@ pub fn page(run: &Run, claims: &[Claim]) -> String {
         ("probes", plural(limits.probes, "probe")),
         ("cooldown", duration(limits.cooldown)),
         ("cooldown-max", duration(limits.cooldown_max)),
+        ("failure-rate", percent(limits.failure_rate)),
+        ("slow-rate", percent(limits.slow_rate)),
         ("slow-call", duration(limits.slow_call)),
         ("burst", limits.burst.to_string()),
-        ("ratio", format!("{:.0}", limits.ratio * 100.0)),
+        ("ratio", percent(limits.ratio)),
         ("min-per-second", limits.min_per_second.to_string()),
-        ("outage-seconds", ((millis(run.script.recovery_start() - run.script.outage_start())) / 1000.0).to_string()),
+        ("outage-seconds", seconds(run.script.recovery_start().saturating_sub(run.script.outage_start()))),
     ]
     .into_iter()
     .fold(PAGE.to_owned(), |page, (name, text)| page.replace(&format!("{{{{{name}}}}}"), &text))
@@ -80,6 +81,10 @@ fn tiles(guarded: &Row, naive: &Row) -> String {
     .concat()
 }
 
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 fn plural(number: u32, noun: &str) -> String {
     if number == 1 { format!("one {noun}") } else { format!("{number} {noun}s") }
 }
@@ -87,18 +92,10 @@ fn plural(number: u32, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{limits::Limits, script::Script};
+    use crate::{limits, script::Script};
 
     fn run() -> Run {
-        let limits = Limits {
-            probes: 1,
-            cooldown: 500.0,
-            cooldown_max: 1000.0,
-            slow_call: 300.0,
-            burst: 10,
-            ratio: 0.2,
-            min_per_second: 1.0,
-        };
+        let limits = limits::sample();
         let (records, seen) = Default::default();
         Run { script: Script::demo(), limits, rate: 40, records, seen }
     }

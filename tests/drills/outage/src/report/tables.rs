@@ -37,7 +37,7 @@ pub(super) fn clients(run: &Run) -> String {
 /// What each phase was like for the guarded and for the naive clients.
 pub(super) fn phases(run: &Run) -> String {
     let mut out = String::from(
-        "<table><thead><tr><th scope=\"col\">phase</th><th scope=\"col\">clients</th><th scope=\"col\">calls</th><th scope=\"col\">answers</th><th scope=\"col\">errors</th><th scope=\"col\">rejected</th><th scope=\"col\">requests that reached the upstream</th><th scope=\"col\">wait in vain</th></tr></thead>\n",
+        "<table class=\"phases\"><thead><tr><th scope=\"col\">phase</th><th scope=\"col\">clients</th><th scope=\"col\">calls</th><th scope=\"col\">answers</th><th scope=\"col\">errors</th><th scope=\"col\">rejected</th><th scope=\"col\">requests that reached the upstream</th><th scope=\"col\">wait in vain</th></tr></thead>\n",
     );
     for phase in run.script.phases() {
         out.push_str("<tbody>\n");
