@@ -66,35 +66,39 @@ fn policies() -> impl Strategy<Value = BreakerPolicy> {
         (1u32..=900, 0u32..=3_000, 1_000_000u32..=3_500_000, prop_oneof![Just(0u32), 1u32..=1_000_000]),
         (1u32..=5, 1u32..=5, 1u32..=4, 1u32..=2_000),
     )
-        .prop_filter_map("not every combination is a policy", move |(window, tests, slow, cooldown, probes)| {
-            let mut table: Vec<(String, Value)> = Vec::new();
-            let mut set = |name: &str, value: Value| table.push((name.to_owned(), value));
-            let ratio = |parts: u32| Value::Number(format!("{}.{:06}", parts / 1_000_000, parts % 1_000_000));
-            if let Some(window) = window {
-                set("window", Value::Table(window));
-                set("failure_rate", ratio(tests.0));
-                set("minimum_calls", Value::from(tests.1));
-                if let Some((limit, rate)) = slow.0 {
-                    set("slow_call", milli(limit));
-                    set("slow_rate", ratio(rate));
+        .prop_filter_map(
+            "not every combination is a policy",
+            move |(window, tests, slow, cooldown, probes)| {
+                let mut table: Vec<(String, Value)> = Vec::new();
+                let mut set = |name: &str, value: Value| table.push((name.to_owned(), value));
+                let ratio =
+                    |parts: u32| Value::Number(format!("{}.{:06}", parts / 1_000_000, parts % 1_000_000));
+                if let Some(window) = window {
+                    set("window", Value::Table(window));
+                    set("failure_rate", ratio(tests.0));
+                    set("minimum_calls", Value::from(tests.1));
+                    if let Some((limit, rate)) = slow.0 {
+                        set("slow_call", milli(limit));
+                        set("slow_rate", ratio(rate));
+                    }
                 }
-            }
-            if let Some(limit) = tests.2 {
-                set("consecutive_failures", Value::from(limit));
-            }
-            if let Some(limit) = slow.1 {
-                set("abandon_after", milli(limit));
-            }
-            set("cooldown", milli(cooldown.0));
-            set("cooldown_max", milli(cooldown.0 + cooldown.1));
-            set("cooldown_multiplier", ratio(cooldown.2));
-            set("cooldown_jitter", ratio(cooldown.3));
-            set("probes", Value::from(probes.0));
-            set("close_after", Value::from(probes.1));
-            set("reopen_after", Value::from(probes.2));
-            set("probe_timeout", milli(probes.3));
-            BreakerPolicy::from_value(&Value::Table(table), "", Dialect::Document).ok()
-        })
+                if let Some(limit) = tests.2 {
+                    set("consecutive_failures", Value::from(limit));
+                }
+                if let Some(limit) = slow.1 {
+                    set("abandon_after", milli(limit));
+                }
+                set("cooldown", milli(cooldown.0));
+                set("cooldown_max", milli(cooldown.0 + cooldown.1));
+                set("cooldown_multiplier", ratio(cooldown.2));
+                set("cooldown_jitter", ratio(cooldown.3));
+                set("probes", Value::from(probes.0));
+                set("close_after", Value::from(probes.1));
+                set("reopen_after", Value::from(probes.2));
+                set("probe_timeout", milli(probes.3));
+                BreakerPolicy::from_value(&Value::Table(table), "", Dialect::Document).ok()
+            },
+        )
 }
 
 proptest! {

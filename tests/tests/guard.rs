@@ -12,8 +12,9 @@ use std::{
 };
 
 use overcurrent::{
-    BreakerOpen, BreakerPolicy, BudgetPolicy, Clock, Error, ErrorCode, Failure, Guard, GuardBuilder, ManualClock,
-    OpenReason, Position, RejectReason, RetryPolicy, Sleep, Span, Standard, StopReason, Verdict, WhenOpen,
+    BreakerOpen, BreakerPolicy, BudgetPolicy, Clock, Error, ErrorCode, Failure, Guard, GuardBuilder,
+    ManualClock, OpenReason, Position, RejectReason, RetryPolicy, Sleep, Span, Standard, StopReason, Verdict,
+    WhenOpen,
 };
 
 const fn ms(millis: u64) -> Duration {
@@ -47,7 +48,8 @@ fn the_callers_own_error_comes_back_after_the_last_attempt() {
 
     let numbers: Vec<u32> = attempts.borrow().iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3]);
-    let keys: std::collections::BTreeSet<String> = attempts.into_inner().into_iter().map(|(_, key)| key).collect();
+    let keys: std::collections::BTreeSet<String> =
+        attempts.into_inner().into_iter().map(|(_, key)| key).collect();
     assert_eq!(keys.len(), 1, "one key per call, the same on every attempt");
     assert_eq!(stop(&error), Some(StopReason::AttemptsExhausted));
     assert_eq!(error.account().unwrap().elapsed, ms(300), "100 ms and 200 ms were waited");
@@ -92,8 +94,7 @@ fn an_ignored_error_is_handed_over_and_counts_as_nothing() {
 #[test]
 fn a_rejection_by_another_breaker_is_ignored_by_default() {
     let guard = builder(&ManualClock::new()).breaker(BreakerPolicy::consecutive_failures(1)).build().unwrap();
-    let rejection =
-        BreakerOpen { breaker: "inner".into(), reason: RejectReason::Open, retry_after: None };
+    let rejection = BreakerOpen { breaker: "inner".into(), reason: RejectReason::Open, retry_after: None };
     let calls = Cell::new(0);
     let boxed = guard.call(|_| {
         calls.set(calls.get() + 1);
@@ -200,7 +201,10 @@ fn a_blocking_attempt_that_takes_too_long_is_judged_as_cut() {
             Ok::<_, String>("too late")
         })
         .unwrap_err();
-    assert_eq!((error.code(), stop(&error)), (Some(ErrorCode::AttemptTimeout), Some(StopReason::AttemptsExhausted)));
+    assert_eq!(
+        (error.code(), stop(&error)),
+        (Some(ErrorCode::AttemptTimeout), Some(StopReason::AttemptsExhausted))
+    );
     assert_eq!(error.to_string(), "attempt 3 of `test` timed out after 50ms");
     assert_eq!(error.account().unwrap().attempts, 3, "a timeout is retryable");
 }
@@ -253,7 +257,8 @@ fn a_panic_is_a_cancellation() {
 
 #[test]
 fn parts_can_be_switched_off() {
-    let guard = builder(&ManualClock::new()).no_breaker().no_retry().no_deadline().no_attempt_timeout().build();
+    let guard =
+        builder(&ManualClock::new()).no_breaker().no_retry().no_deadline().no_attempt_timeout().build();
     let guard = guard.unwrap();
     assert!(guard.breaker().is_none() && guard.budget().is_none());
     let error = guard
@@ -327,7 +332,10 @@ fn dropping_the_future_gives_the_probe_back_and_counts_as_nothing() {
         let mut probe = Box::pin(guard.run_on(&sleep, &Standard, |_| pending::<Result<(), ()>>()));
         assert!(poll_once(&mut probe.as_mut()).is_pending());
         assert_eq!(guard.breaker().unwrap().state(), Position::HalfOpen);
-        assert!(matches!(guard.call(|_| Ok::<_, ()>(())), Err(Error::BreakerOpen(_))), "its one probe is out");
+        assert!(
+            matches!(guard.call(|_| Ok::<_, ()>(())), Err(Error::BreakerOpen(_))),
+            "its one probe is out"
+        );
         drop(probe);
     }
     assert!(guard.call(|_| Ok::<_, ()>(())).is_ok());
@@ -363,7 +371,11 @@ fn a_cancelled_call_that_had_run_long_is_a_failure() {
     abandon(49);
     assert_eq!(guard.breaker().unwrap().state(), Position::Closed);
     abandon(50);
-    assert_eq!(guard.breaker().unwrap().state(), Position::Open, "half of the attempt timeout is the default");
+    assert_eq!(
+        guard.breaker().unwrap().state(),
+        Position::Open,
+        "half of the attempt timeout is the default"
+    );
 }
 
 #[tokio::test(start_paused = true)]

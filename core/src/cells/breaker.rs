@@ -34,7 +34,7 @@ use crate::kernel::{
     breaker::{Admission, Answer, Arrival, Command, Deadline, Move, State, epoch_of},
     call::{Pass, Rejection},
     outcome::{OpenReason, Outcome, Position, RejectReason},
-    policy::breaker::{BreakerPolicy, Window},
+    policy::{breaker::BreakerPolicy, window::Window},
     time::{Instant, Ppm, Span},
     window::Counts,
 };

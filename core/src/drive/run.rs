@@ -9,7 +9,7 @@ use crate::{
     kernel::{
         call::{Attempt, Call, Rejection, Settled, Step},
         outcome::StopReason,
-        time::Instant,
+        time::{Instant, Span},
     },
     live::{guard::Guard, key::CallKey},
 };
@@ -33,7 +33,7 @@ enum Last<T, E> {
 /// What a driver does next.
 pub(super) enum Next<T, E> {
     Attempt(Attempt),
-    Wait(crate::kernel::time::Span),
+    Wait(Span),
     Return(Result<T, Error<E>>),
 }
 

@@ -10,7 +10,7 @@
 //!
 //! The k-th wait follows the k-th failed attempt.
 
-use super::{policy::retry::Backoff, time::Span};
+use super::{policy::waits::Backoff, time::Span};
 
 impl Backoff {
     /// The longest wait, where the shape has one.

@@ -16,7 +16,7 @@
 
 use super::{
     backoff::Bases,
-    policy::retry::{Backoff, Jitter},
+    policy::waits::{Backoff, Jitter},
     random::between,
     time::Span,
 };

@@ -11,7 +11,7 @@
 
 use super::{
     outcome::OpenReason,
-    policy::breaker::{BreakerPolicy, Window},
+    policy::{breaker::BreakerPolicy, window::Window},
     time::{Instant, Span},
 };
 

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     clock::{Clock, MonotonicClock, Timer},
-    permit::Permit,
     snapshot::Snapshot,
     stream::Stream,
 };
@@ -125,24 +124,6 @@ impl Breaker {
 
     pub(crate) const fn timer(&self) -> &Timer {
         &self.timer
-    }
-
-    /// Asks for admission. The permit is used up by saying what became of the call; dropping it says
-    /// that the call was cancelled.
-    ///
-    /// # Errors
-    /// [`BreakerOpen`] when no call is admitted.
-    #[inline]
-    pub fn acquire(&self) -> Result<Permit<&Self>, BreakerOpen> {
-        Permit::acquire(self)
-    }
-
-    /// [`Self::acquire`] with a permit that keeps the breaker alive, to be moved to another task.
-    ///
-    /// # Errors
-    /// [`BreakerOpen`] when no call is admitted.
-    pub fn acquire_owned(self: &Arc<Self>) -> Result<Permit<Arc<Self>>, BreakerOpen> {
-        Permit::acquire(Arc::clone(self))
     }
 
     /// Asks for admission at an instant since this breaker's creation.

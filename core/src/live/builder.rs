@@ -35,8 +35,15 @@ pub struct GuardBuilder {
     brought: Surrounds,
 }
 
+impl Guard {
+    /// Begins a guard named `name` with every default.
+    pub fn builder(name: impl Into<String>) -> GuardBuilder {
+        GuardBuilder::new(name.into())
+    }
+}
+
 impl GuardBuilder {
-    pub(crate) fn new(name: String) -> Self {
+    fn new(name: String) -> Self {
         Self { name, draft: GuardDraft::default(), brought: Surrounds::default() }
     }
 

@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc};
 use super::{
     breaker::Breaker,
     budget::Budget,
-    builder::GuardBuilder,
     clock::{Clock, MonotonicClock, Timer},
     stream::Stream,
 };
@@ -13,7 +12,7 @@ use crate::kernel::{
     call::{Call, Pass, Rejection, Surroundings},
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
     outcome::{Outcome, Position},
-    policy::{BreakerPolicy, Dialect, GuardPolicy},
+    policy::{BreakerPolicy, Dialect, GuardPolicy, PolicyDocument},
     random,
     retry::Resources,
     time::{Instant, Span},
@@ -44,11 +43,6 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Begins a guard named `name` with every default.
-    pub fn builder(name: impl Into<String>) -> GuardBuilder {
-        GuardBuilder::new(name.into())
-    }
-
     /// A guard of a validated policy on the monotonic clock.
     pub fn new(name: impl Into<String>, policy: GuardPolicy) -> Self {
         Self::on(name.into(), policy, Surrounds::default())
@@ -119,7 +113,7 @@ impl Guard {
     pub fn policy_in_file(path: impl AsRef<Path>, name: &str) -> Result<GuardPolicy, LoadError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)?;
-        Ok(crate::PolicyDocument::parse(&path.to_string_lossy(), &text)?.guard(name)?)
+        Ok(PolicyDocument::parse(&path.to_string_lossy(), &text)?.guard(name)?)
     }
 
     /// Its name.

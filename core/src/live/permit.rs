@@ -1,6 +1,6 @@
 //! One admission: owned, stamped with its epoch, used up by one outcome.
 
-use std::{ops::Deref, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use super::breaker::Breaker;
 use crate::kernel::{
@@ -20,6 +20,26 @@ pub struct Permit<B: Deref<Target = Breaker>> {
     /// When it was granted, where the policy asks for durations.
     granted: Option<Instant>,
     used: bool,
+}
+
+impl Breaker {
+    /// Asks for admission. The permit is used up by saying what became of the call; dropping it says
+    /// that the call was cancelled.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`] when no call is admitted.
+    #[inline]
+    pub fn acquire(&self) -> Result<Permit<&Self>, BreakerOpen> {
+        Permit::acquire(self)
+    }
+
+    /// [`Self::acquire`] with a permit that keeps the breaker alive, to be moved to another task.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`] when no call is admitted.
+    pub fn acquire_owned(self: &Arc<Self>) -> Result<Permit<Arc<Self>>, BreakerOpen> {
+        Permit::acquire(Arc::clone(self))
+    }
 }
 
 impl<B: Deref<Target = Breaker>> Permit<B> {

@@ -2,45 +2,15 @@
 
 use super::{
     dialect::Dialect,
-    field::{Absent, Field, FieldRow, Fields, Shape, rows},
+    field::{Absent, Field, FieldRow, Fields, rows},
     table::{Table, join, refuse},
     value::Value,
-    window,
+    window::{self, FAILURE_RATE, MINIMUM_CALLS, SLOW_CALL, SLOW_RATE, WINDOW, WindowRules},
 };
 use crate::kernel::{
     error::InvalidPolicy,
     time::{Ppm, Span},
 };
-
-/// Which outcomes a breaker's rates are taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Window {
-    /// The outcomes of the last `buckets · width`, in buckets of `width`.
-    Time {
-        /// How many buckets, 1 to 60.
-        buckets: u32,
-        /// How long each lasts, at least 1 ms.
-        width: Span,
-    },
-    /// The last `calls` outcomes.
-    Calls {
-        /// How many, 1 to 100,000.
-        calls: u32,
-    },
-}
-
-/// The tests over a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WindowRules {
-    /// The window.
-    pub window: Window,
-    /// The share of failures that opens, above 0 and at most 1.
-    pub failure_rate: Ppm,
-    /// How many outcomes the window must hold before a rate is tested.
-    pub minimum_calls: u32,
-    /// The share of slow calls that opens; without `slow_call` never reached.
-    pub slow_rate: Ppm,
-}
 
 /// The validated policy of a breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,35 +60,6 @@ const fn count(name: &'static str, meaning: &'static str) -> Field<u32> {
     Field { name, min: 1, max: 64, default: Absent::Is(1), meaning }
 }
 
-pub(super) const WINDOW: Shape = Shape {
-    name: "window",
-    forms: "a table of `time` and `buckets`, or of `calls`",
-    default: "time = 10s, unless only `consecutive_failures` is given",
-    meaning: "the outcomes the rates are taken over",
-};
-pub(super) const FAILURE_RATE: Field<Ppm> = Field {
-    name: "failure_rate",
-    min: Ppm::new(1),
-    max: Ppm::ONE,
-    default: Absent::Is(Ppm::new(500_000)),
-    meaning: "the share of failures in the window that opens",
-};
-pub(super) const MINIMUM_CALLS: Field<u32> = Field {
-    name: "minimum_calls",
-    min: 1,
-    max: 1_000_000,
-    default: Absent::Is(20),
-    meaning: "outcomes the window must hold before a rate is tested; by default no more than it can hold",
-};
-pub(super) const SLOW_RATE: Field<Ppm> = Field {
-    name: "slow_rate",
-    min: Ppm::new(1),
-    max: Ppm::ONE,
-    default: Absent::Is(Ppm::ONE),
-    meaning: "the share of slow calls in the window that opens; needs `slow_call`",
-};
-pub(super) const SLOW_CALL: Field<Span> =
-    span("slow_call", Absent::Means("none"), "from this duration on a call is slow");
 const CONSECUTIVE_FAILURES: Field<u32> = Field {
     name: "consecutive_failures",
     min: 1,

@@ -9,8 +9,9 @@ use super::{
     decimal::decimal,
     dialect::Dialect,
     guard::{GuardPolicy, WhenOpen},
-    retry::{Backoff, Jitter, RetryPolicy},
+    retry::RetryPolicy,
     value::Value,
+    waits::{Backoff, Jitter},
 };
 use crate::kernel::error::InvalidPolicy;
 

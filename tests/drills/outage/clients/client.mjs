@@ -45,9 +45,10 @@ class Report {
    * @param {number} start
    * @param {Ending} result
    * @param {number} attempts
+   * @param {number[]} [retried] when each attempt after the first began
    */
-  call(start, result, attempts) {
-    write('call', { start, end: this.now(), result, attempts })
+  call(start, result, attempts, retried = []) {
+    write('call', { start, end: this.now(), result, attempts, retried })
   }
 }
 
@@ -120,12 +121,13 @@ class Guarded {
   /** @param {Report} report */
   async call(report) {
     const start = report.now()
-    let attempts = 0
+    /** When each attempt began. @type {number[]} */
+    const begun = []
     /** @type {Ending} */
     let result
     try {
       const response = await this.#link.call((signal, key) => {
-        if (++attempts > 1) this.#retries++
+        if (begun.push(report.now()) > 1) this.#retries++
         return this.#attempt(report, signal, key)
       })
       result = response.ok ? 'ok' : 'error'
@@ -133,7 +135,7 @@ class Guarded {
       result = this.#link.ending(error)
       if (result === 'rejected') this.#rejections++
     }
-    report.call(start, result, attempts)
+    report.call(start, result, begun.length, begun.slice(1))
     this.see(report)
   }
 

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
@@ -44,9 +44,9 @@ class Report:
         """Milliseconds since the start."""
         return (time.monotonic() - self.start) * 1000
 
-    def call(self, start: float, result: str, attempts: int) -> None:
+    def call(self, start: float, result: str, attempts: int, retried: Sequence[float] = ()) -> None:
         """Write that a call has ended now."""
-        write("call", start=start, end=self.now(), result=result, attempts=attempts)
+        write("call", start=start, end=self.now(), result=result, attempts=attempts, retried=retried)
 
 
 class Caller(Protocol):
@@ -108,12 +108,11 @@ class Guarded:
         from overcurrent import BreakerOpen
 
         start = report.now()
-        attempts = 0
+        begun: list[float] = []  # when each attempt began
 
         async def attempt(key: str) -> httpx.Response:
-            nonlocal attempts
-            attempts += 1
-            self.retries += attempts > 1
+            begun.append(report.now())
+            self.retries += len(begun) > 1
             return await self.attempt(report, key)
 
         try:
@@ -126,7 +125,7 @@ class Guarded:
             result = "timeout"
         except httpx.HTTPError:
             result = "error"
-        report.call(start, result, attempts)
+        report.call(start, result, len(begun), begun[1:])
         self.see(report)
 
     async def attempt(self, report: Report, key: str) -> httpx.Response:

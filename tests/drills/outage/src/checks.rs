@@ -5,7 +5,7 @@
 //! | opened | the breaker was seen open during the outage |
 //! | probed | it probed during the outage; never more than `probes` of one round were under way, as the client counts them and as the upstream does; a probe that failed was followed by none within `cooldown` |
 //! | recovered | it was closed at the end, and calls were answered after the outage |
-//! | budget | retries, as the client counts them and as the upstream does, are at most burst + ratio · calls + `min_per_second` · seconds |
+//! | budget | retries, as the client counts them and as the upstream does, are at most burst + ratio · calls + `min_per_second` · seconds; and so they are in every stretch of the run that is longer than a deadline, by the client's count |
 //! | complete | every call that was due came back |
 //!
 //! None of them depends on how fast the machine is, within reason. An attempt is a probe when the
@@ -28,6 +28,9 @@ use crate::{
 
 /// For the rounding of times to their last printed digit, in milliseconds.
 const ROUNDING: f64 = 1.0;
+
+/// Between a decision of the guard and the client's look at its clock, in milliseconds.
+const READING: f64 = 100.0;
 
 /// Something that a run must show of one language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +130,9 @@ fn recovered(record: &Record, script: &Script) -> (bool, String) {
 fn kept_budget(record: &Record, seen: &Seen, limits: &Limits) -> (bool, String) {
     let allowed = limits.retries(record.total(), record.elapsed());
     let (client, upstream) = (record.retries(), seen.repeats());
+    if let Some(burst) = spree(record, limits) {
+        return (false, burst);
+    }
     let held = f64::from(client.max(upstream)) <= allowed;
     (
         held,
@@ -134,6 +140,35 @@ fn kept_budget(record: &Record, seen: &Seen, limits: &Limits) -> (bool, String) 
             "{client} retries by the client's count, {upstream} by the upstream's, {allowed:.0} are allowed"
         ),
     )
+}
+
+/// A stretch of the run with more retries than the budget can have held.
+///
+/// A retry takes its token at most one deadline before it begins. So the retries that begin in a
+/// stretch were paid for from a full bucket, and from what the calls and the time of that stretch,
+/// begun one deadline earlier, have added.
+fn spree(record: &Record, limits: &Limits) -> Option<String> {
+    let sorted = |times: &mut dyn Iterator<Item = f64>| {
+        let mut times: Vec<f64> = times.collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let retries = sorted(&mut record.calls.iter().flat_map(|call| call.retried.iter().copied()));
+    let calls = sorted(&mut record.calls.iter().map(|call| call.start));
+    let until = |time: f64| calls.partition_point(|start| *start <= time);
+    for (first, from) in retries.iter().enumerate() {
+        let since = from - limits.deadline - READING;
+        for (taken, to) in (1_u32..).zip(&retries[first..]) {
+            let begun = u32::try_from(until(*to) - until(since)).unwrap_or(u32::MAX);
+            let allowed = limits.retries(begun, to - since);
+            if f64::from(taken) > allowed {
+                return Some(format!(
+                    "{taken} retries from {from:.0} ms to {to:.0} ms, the budget allows {allowed:.1}"
+                ));
+            }
+        }
+    }
+    None
 }
 
 fn finished(record: &Record, due: u32) -> (bool, String) {

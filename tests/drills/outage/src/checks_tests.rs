@@ -13,7 +13,7 @@ use crate::{
 const CALLS: u32 = 50;
 
 fn call(start: f64, end: f64, result: Ending, attempts: u32) -> Call {
-    Call { start, end, result, attempts }
+    Call { start, end, result, attempts, retried: Vec::new() }
 }
 
 fn probe(start: f64, end: f64, ok: bool, round: u32) -> Probe {
@@ -142,6 +142,23 @@ fn a_retry_too_many_fails() {
     record.calls[7].attempts = 2;
     assert_eq!(violated(&record, &Seen::default()), ["kept its retry budget"]);
     assert_eq!(violated(&sound(), &seen(&["a"; 9], None)), ["kept its retry budget"]);
+}
+
+#[test]
+fn a_spree_fails_though_the_whole_run_is_within_the_budget() {
+    // 1000 calls in 1000 s allow 102 retries, but not more than a few at a time.
+    let calls = (0..1000)
+        .map(|number| call(f64::from(number) * 1000.0, f64::from(number) * 1000.0 + 5.0, Ending::Ok, 1));
+    let mut record = Record { calls: calls.collect(), ..Record::default() };
+    let retry = |call: &mut Call| {
+        call.attempts = 2;
+        call.retried = vec![call.start + 1.0];
+    };
+    record.calls.iter_mut().step_by(20).for_each(retry);
+    assert!(kept_budget(&record, &Seen::default(), &sample_limits()).0);
+    record.calls[501..504].iter_mut().for_each(retry);
+    let (held, detail) = kept_budget(&record, &Seen::default(), &sample_limits());
+    assert!(!held && detail.starts_with("5 retries from 480001 ms to 503001 ms"), "{detail}");
 }
 
 #[test]

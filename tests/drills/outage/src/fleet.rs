@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many of the last lines on a client's standard error are kept.
-const COMPLAINT_LINES: usize = 12;
+const COMPLAINT_LINES: usize = 40;
 
 /// How the clients are run.
 #[derive(Clone, Debug)]

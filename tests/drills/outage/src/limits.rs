@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Limits {
     /// How many probes may be out at once.
     pub probes: u32,
+    /// The deadline of a call, in milliseconds: no wait before a retry is longer.
+    pub deadline: f64,
     /// The first cooldown, in milliseconds.
     pub cooldown: f64,
     /// The longest cooldown, in milliseconds.
@@ -40,6 +42,7 @@ struct Policies {
 
 #[derive(Deserialize)]
 struct Policy {
+    deadline: String,
     retry: Retry,
     breaker: Breaker,
 }
@@ -78,9 +81,10 @@ impl Limits {
 
     fn parse(text: &str) -> Result<Self, String> {
         let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
-        let Policy { retry: Retry { budget }, breaker } = document.policy.upstream;
+        let Policy { deadline, retry: Retry { budget }, breaker } = document.policy.upstream;
         Ok(Self {
             probes: breaker.probes,
+            deadline: milliseconds(&deadline)?,
             cooldown: milliseconds(&breaker.cooldown)?,
             cooldown_max: milliseconds(&breaker.cooldown_max)?,
             failure_rate: breaker.failure_rate,
@@ -113,6 +117,7 @@ fn milliseconds(text: &str) -> Result<f64, String> {
 pub(crate) fn sample() -> Limits {
     Limits {
         probes: 1,
+        deadline: 2000.0,
         cooldown: 500.0,
         cooldown_max: 1000.0,
         failure_rate: 0.6,

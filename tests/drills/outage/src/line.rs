@@ -43,6 +43,9 @@ pub struct Call {
     pub result: Ending,
     /// How often the upstream was called for it.
     pub attempts: u32,
+    /// When each attempt after the first began; the naive clients do not say.
+    #[serde(default)]
+    pub retried: Vec<f64>,
 }
 
 /// A finished attempt that began while the breaker was half-open.

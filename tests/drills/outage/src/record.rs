@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_first_answer_may_belong_to_an_earlier_call() {
-        let call = |start, end, result| Call { start, end, result, attempts: 2 };
+        let call = |start, end, result| Call { start, end, result, attempts: 2, retried: Vec::new() };
         let calls = vec![
             call(0.0, 5.0, Ending::Ok),
             call(50.0, 130.0, Ending::Ok),

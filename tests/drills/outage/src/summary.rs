@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn fates_add_up() {
-        let call = |end, result, attempts| Call { start: 100.0, end, result, attempts };
+        let call = |end, result, attempts| Call { start: 100.0, end, result, attempts, retried: Vec::new() };
         let calls = [
             call(105.0, Ending::Ok, 1),
             call(140.0, Ending::Error, 2),

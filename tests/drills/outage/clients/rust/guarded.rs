@@ -60,11 +60,16 @@ impl Guarded {
     pub(crate) async fn call(&self, report: &Report) {
         let start = report.now();
         let attempts = Cell::new(0_u32);
+        let retried = RefCell::new(Vec::new());
         let result = self
             .link
             .call(|key| {
                 attempts.set(attempts.get() + 1);
-                self.attempt(report, key, attempts.get())
+                if attempts.get() > 1 {
+                    retried.borrow_mut().push(report.now());
+                    self.watch.retries.set(self.watch.retries.get() + 1);
+                }
+                self.attempt(report, key)
             })
             .await;
         let ending = match result {
@@ -76,23 +81,15 @@ impl Guarded {
                 Ending::Rejected
             }
         };
-        report.call(start, ending, attempts.get());
+        report.call(start, ending, attempts.get(), retried.take());
         self.watch.see(self.link.state(), report);
     }
 
     /// One attempt. It runs up to its first wait right after its admission, so the state it reads is
     /// the one that admitted it.
-    async fn attempt(
-        &self,
-        report: &Report,
-        key: String,
-        attempt: u32,
-    ) -> Result<reqwest::Response, reqwest::Error> {
+    async fn attempt(&self, report: &Report, key: String) -> Result<reqwest::Response, reqwest::Error> {
         let state = self.link.state();
         self.watch.see(state, report);
-        if attempt > 1 {
-            self.watch.retries.set(self.watch.retries.get() + 1);
-        }
         let mut request = self.http.post(&self.url).header(IDEMPOTENCY_KEY, key);
         let mut probe = None;
         if state == State::HalfOpen {

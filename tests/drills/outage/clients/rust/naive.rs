@@ -33,7 +33,7 @@ impl Naive {
             let request = self.http.post(&self.url).header(IDEMPOTENCY_KEY, &key).timeout(TIMEOUT);
             let result = ending(request.send().await);
             if result == Ending::Ok || attempt == ATTEMPTS {
-                report.call(start, result, attempt);
+                report.call(start, result, attempt, Vec::new());
                 return;
             }
             sleep(PAUSE).await;

@@ -34,8 +34,8 @@ impl Report {
     }
 
     /// Writes that a call has ended now.
-    pub(crate) fn call(&self, start: f64, result: Ending, attempts: u32) {
-        write(&Line::Call(Call { start, end: self.now(), result, attempts }));
+    pub(crate) fn call(&self, start: f64, result: Ending, attempts: u32, retried: Vec<f64>) {
+        write(&Line::Call(Call { start, end: self.now(), result, attempts, retried }));
     }
 }
 

@@ -1,0 +1,93 @@
+# Two commands matter: `make demo` and `make test`. Everything they need goes into .venv, node_modules
+# and target.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VECTORS ?= tests/vectors
+VENV := .venv/bin
+# The environment that the built wheel is installed into, and tested in.
+INSTALLED := target/installed-python
+WHEELS := target/wheels
+
+CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
+NODE_SOURCES := package.json $(shell find bindings-node -name '*.rs' -o -name '*.ts' -o -name '*.mjs' -o -name Cargo.toml -not -path '*/dist/*')
+
+.PHONY: demo test vectors lint format rust-tests python-tests node-tests prerequisites clean
+
+demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
+	cargo build --release --package overcurrent-outage
+	target/release/outage --python $(INSTALLED)/bin/python --node node
+
+test: prerequisites lint rust-tests python-tests node-tests vectors demo ## everything
+	@echo "all tests passed"
+
+vectors: target/wheel.stamp target/package.stamp ## replays the folder VECTORS in three languages
+	cargo build --quiet --package overcurrent-tests --bin vectors
+	failed=0
+	cargo run --quiet --package overcurrent-tests --bin vectors -- "$(VECTORS)" || failed=1
+	$(INSTALLED)/bin/python tests/python/vectors.py "$(VECTORS)" || failed=1
+	node tests/node/vectors.mjs "$(VECTORS)" || failed=1
+	exit $$failed
+
+.ONESHELL: vectors
+
+prerequisites:
+	@PYTHON="$(PYTHON)" tests/prerequisites.sh
+
+# --- style ---------------------------------------------------------------------------------------
+
+lint: .venv/stamp node_modules/stamp
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --features overcurrent/tokio -- --deny warnings
+	$(VENV)/ruff format --check bindings-python tests
+	$(VENV)/ruff check bindings-python tests
+	$(VENV)/mypy
+	npm run --silent check
+
+format: .venv/stamp
+	cargo fmt --all
+	$(VENV)/ruff format bindings-python tests
+	$(VENV)/ruff check --fix bindings-python tests
+
+# --- tests ---------------------------------------------------------------------------------------
+
+rust-tests:
+	cargo test --workspace --features overcurrent/tokio
+
+python-tests: target/wheel.stamp
+	$(INSTALLED)/bin/python -m pytest tests/python
+
+node-tests: target/package.stamp
+	npm run --silent test
+
+# --- what is built -------------------------------------------------------------------------------
+
+.venv/stamp: tests/python/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install --quiet --requirement tests/python/requirements.txt
+	touch $@
+
+node_modules/stamp: package.json package-lock.json
+	npm ci --no-fund --no-audit
+	touch $@
+
+# The wheel, installed where nothing else of the project is.
+target/wheel.stamp: .venv/stamp $(CORE) $(PYTHON_SOURCES)
+	rm -rf $(WHEELS) $(INSTALLED)
+	$(VENV)/maturin build --release --locked --interpreter $(VENV)/python --out $(WHEELS)
+	$(PYTHON) -m venv $(INSTALLED)
+	$(INSTALLED)/bin/python -m pip install --quiet --requirement tests/python/requirements.txt $(WHEELS)/*.whl
+	touch $@
+
+# The package, packed and installed into a project of its own.
+target/package.stamp: node_modules/stamp $(CORE) $(NODE_SOURCES)
+	npm run --silent build
+	npm run --silent install-packed
+	touch $@
+
+clean:
+	rm -rf target .venv node_modules bindings-node/dist demo-report.html
