@@ -16,13 +16,13 @@ CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.loc
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
 NODE_SOURCES := package.json $(shell find bindings-node -name '*.rs' -o -name '*.ts' -o -name '*.mjs' -o -name Cargo.toml -not -path '*/dist/*')
 
-.PHONY: demo test vectors lint format rust-tests python-tests node-tests prerequisites clean
+.PHONY: demo test vectors lint format rust-tests models python-tests node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
 	target/release/outage --python $(INSTALLED)/bin/python --node node
 
-test: prerequisites lint rust-tests python-tests node-tests vectors demo ## everything
+test: prerequisites lint rust-tests models python-tests node-tests vectors demo ## everything
 	@echo "all tests passed"
 
 vectors: target/wheel.stamp target/package.stamp ## replays the folder VECTORS in three languages
@@ -57,6 +57,11 @@ format: .venv/stamp
 
 rust-tests:
 	cargo test --workspace --features overcurrent/tokio
+
+# Every interleaving of the cells' operations, by loom.
+models:
+	RUSTFLAGS="--cfg overcurrent_loom" CARGO_TARGET_DIR=target/loom \
+		cargo test --package overcurrent --lib --release models
 
 python-tests: target/wheel.stamp
 	$(INSTALLED)/bin/python -m pytest tests/python

@@ -150,6 +150,8 @@ proptest! {
             prop_assert_eq!(breaker.late(), model.late);
             prop_assert_eq!(breaker.retry_after(), model.retry_after(now));
         }
-        out.into_iter().for_each(|(permit, _)| std::mem::forget(permit));
+        for (permit, _) in out {
+            std::mem::forget(permit);
+        }
     }
 }

@@ -289,7 +289,6 @@ struct ManualSleep {
 }
 
 impl Sleep for ManualSleep {
-    #[expect(clippy::manual_async_fn, reason = "the future must be Send")]
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
         let clock = (!self.held.get()).then(|| self.clock.clone());
         async move {

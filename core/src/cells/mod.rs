@@ -6,6 +6,8 @@
 pub mod breaker;
 pub mod budget;
 mod call_window;
+#[cfg(all(test, overcurrent_loom))]
+mod models;
 mod sync;
 mod tallies;
 mod time_window;

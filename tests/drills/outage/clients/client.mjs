@@ -104,7 +104,7 @@ class Guarded {
   #state
   #retries = 0
   #rejections = 0
-  /** Probes that have failed. */
+  /** Probes that have ended without a good answer. */
   #round = 0
   /** How many probes of each round are under way. @type {Map<number, number>} */
   #underWay = new Map()
@@ -128,7 +128,7 @@ class Guarded {
     try {
       const response = await this.#link.call((signal, key) => {
         if (begun.push(report.now()) > 1) this.#retries++
-        return this.#attempt(report, signal, key)
+        return this.#attempt(report, signal, key, begun.length)
       })
       result = response.ok ? 'ok' : 'error'
     } catch (error) {
@@ -145,8 +145,9 @@ class Guarded {
    * @param {Report} report
    * @param {AbortSignal} signal
    * @param {string} key
+   * @param {number} attempt from 1
    */
-  async #attempt(report, signal, key) {
+  async #attempt(report, signal, key, attempt) {
     this.see(report)
     const headers = { [IDEMPOTENCY_KEY]: key }
     if (this.#state !== 'half_open') return post(this.#url, headers, signal)
@@ -162,7 +163,7 @@ class Guarded {
     } finally {
       this.#underWay.set(round, (this.#underWay.get(round) ?? 1) - 1)
       if (!ok) this.#round++
-      write('probe', { start, end: report.now(), ok, round, in_flight: inFlight })
+      write('probe', { start, end: report.now(), ok, attempt, round, in_flight: inFlight })
     }
   }
 

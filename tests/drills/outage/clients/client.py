@@ -100,7 +100,7 @@ class Guarded:
         self.state: str | None = None
         self.retries = 0
         self.rejections = 0
-        self.round = 0  # probes that have failed
+        self.round = 0  # probes that have ended without a good answer
         self.under_way: list[int] = []  # the rounds of the probes under way
 
     async def call(self, report: Report) -> None:
@@ -113,7 +113,7 @@ class Guarded:
         async def attempt(key: str) -> httpx.Response:
             begun.append(report.now())
             self.retries += len(begun) > 1
-            return await self.attempt(report, key)
+            return await self.attempt(report, key, len(begun))
 
         try:
             response = await call_guarded(self.guard, attempt)
@@ -128,7 +128,7 @@ class Guarded:
         report.call(start, result, len(begun), begun[1:])
         self.see(report)
 
-    async def attempt(self, report: Report, key: str) -> httpx.Response:
+    async def attempt(self, report: Report, key: str, number: int) -> httpx.Response:
         """Make one attempt.
 
         It runs up to its first wait right after its admission, so the state it reads is the one that
@@ -138,17 +138,18 @@ class Guarded:
         headers = {IDEMPOTENCY_KEY: key}
         if self.state != "half_open":
             return await self.http.post(self.url, headers=headers)
-        start, number, ok = report.now(), self.round, False
-        self.under_way.append(number)
-        in_flight = self.under_way.count(number)
+        start, current, ok = report.now(), self.round, False
+        self.under_way.append(current)
+        in_flight = self.under_way.count(current)
         try:
-            response = await self.http.post(self.url, headers={**headers, PROBE_ROUND: str(number)})
+            response = await self.http.post(self.url, headers={**headers, PROBE_ROUND: str(current)})
             ok = response.is_success
             return response
         finally:  # also when the guard cuts it
-            self.under_way.remove(number)
+            self.under_way.remove(current)
             self.round += not ok
-            write("probe", start=start, end=report.now(), ok=ok, round=number, in_flight=in_flight)
+            seen = {"start": start, "end": report.now(), "ok": ok, "in_flight": in_flight}
+            write("probe", **seen, attempt=number, round=current)
 
     async def sample(self, report: Report) -> None:
         """Write the state every 50 ms, until cancelled."""

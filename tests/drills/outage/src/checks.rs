@@ -3,17 +3,20 @@
 //! | claim | holds when |
 //! | --- | --- |
 //! | opened | the breaker was seen open during the outage |
-//! | probed | it probed during the outage; never more than `probes` of one round were under way, as the client counts them and as the upstream does; a probe that failed was followed by none within `cooldown` |
+//! | probed | it probed during the outage; never more than `probes` of one round were under way, as the client counts them and as the upstream does; a first attempt that was a probe and failed was followed by no probe within `cooldown` |
 //! | recovered | it was closed at the end, and calls were answered after the outage |
 //! | budget | retries, as the client counts them and as the upstream does, are at most burst + ratio · calls + `min_per_second` · seconds; and so they are in every stretch of the run that is longer than a deadline, by the client's count |
 //! | complete | every call that was due came back |
 //!
 //! None of them depends on how fast the machine is, within reason. An attempt is a probe when the
 //! breaker says half-open as it begins, read on the same thread and before anything else can run. Its
-//! *round* is the number of probes that had failed before: a failed probe reopens the breaker, so two
-//! probes of one round that are out together were admitted by one half-open spell, while a hung probe of
-//! an earlier round whose connection the upstream has not yet seen closing is not counted against a
-//! later one.
+//! *round* is the number of probes that had ended without a good answer before: so two probes of one
+//! round that are open together are too many, while one of an earlier round that was cut, and whose
+//! connection the upstream has not yet seen closing, is not counted against a later one.
+//!
+//! A failed probe opens the breaker for a cooldown. A retry that is a probe and is cut by the deadline
+//! of its call does not: with the little time it had, it says nothing of the upstream, and the next call
+//! may probe at once. From outside the two look alike, so cooldowns are measured from first attempts.
 
 use std::time::Duration;
 
@@ -102,10 +105,10 @@ fn probed(record: &Record, seen: &Seen, limits: &Limits, script: &Script) -> (bo
     (true, format!("{during} probes during the outage, at most {upstream} at once ({most} allowed)"))
 }
 
-/// The shortest time from the start of a failed probe to the start of the next round: at least a
-/// cooldown, because the failure came after that start.
+/// The shortest time from the start of a first attempt that was a failed probe to the start of the next
+/// round: at least a cooldown, because the failure came after that start.
 fn shortest_gap(record: &Record) -> Option<f64> {
-    let failed = record.probes.iter().filter(|probe| !probe.ok);
+    let failed = record.probes.iter().filter(|probe| !probe.ok && probe.attempt == 1);
     failed
         .filter_map(|failed| {
             let next = record.probes.iter().filter(|probe| probe.round > failed.round);

@@ -57,7 +57,9 @@ pub struct Probe {
     pub end: f64,
     /// Whether it got an answer that is not a failure.
     pub ok: bool,
-    /// How many probes had failed before it began.
+    /// Which attempt of its call it was, from 1.
+    pub attempt: u32,
+    /// How many probes had ended without a good answer before it began.
     pub round: u32,
     /// How many probes of its round were under way when it began, itself among them.
     pub in_flight: u32,

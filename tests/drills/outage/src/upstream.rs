@@ -40,7 +40,8 @@ use crate::{
 
 /// The header with the key that all attempts of one call share.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The header of an attempt that began while its breaker was half-open: how many probes had failed before.
+/// The header of an attempt that began while its breaker was half-open: how many probes had
+/// ended without a good answer before.
 pub const PROBE_ROUND: &str = "x-probe-round";
 
 /// Which of four requests a busy upstream refuses: half of them, in pairs, so that two probes in a row

@@ -35,7 +35,7 @@ struct Watch {
     state: Cell<Option<State>>,
     retries: Cell<u32>,
     rejections: Cell<u32>,
-    /// Probes that have failed.
+    /// Probes that have ended without a good answer.
     round: Cell<u32>,
     /// The rounds of the probes under way.
     under_way: RefCell<Vec<u32>>,
@@ -69,7 +69,7 @@ impl Guarded {
                     retried.borrow_mut().push(report.now());
                     self.watch.retries.set(self.watch.retries.get() + 1);
                 }
-                self.attempt(report, key)
+                self.attempt(report, key, attempts.get())
             })
             .await;
         let ending = match result {
@@ -87,13 +87,18 @@ impl Guarded {
 
     /// One attempt. It runs up to its first wait right after its admission, so the state it reads is
     /// the one that admitted it.
-    async fn attempt(&self, report: &Report, key: String) -> Result<reqwest::Response, reqwest::Error> {
+    async fn attempt(
+        &self,
+        report: &Report,
+        key: String,
+        attempt: u32,
+    ) -> Result<reqwest::Response, reqwest::Error> {
         let state = self.link.state();
         self.watch.see(state, report);
         let mut request = self.http.post(&self.url).header(IDEMPOTENCY_KEY, key);
         let mut probe = None;
         if state == State::HalfOpen {
-            let under_way = UnderWay::begin(&self.watch, report);
+            let under_way = UnderWay::begin(&self.watch, report, attempt);
             request = request.header(PROBE_ROUND, under_way.probe.round);
             probe = Some(under_way);
         }
@@ -128,13 +133,14 @@ struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(watch: &'a Watch, report: &'a Report) -> Self {
+    fn begin(watch: &'a Watch, report: &'a Report, attempt: u32) -> Self {
         let round = watch.round.get();
         let mut under_way = watch.under_way.borrow_mut();
         under_way.push(round);
         let in_flight = u32::try_from(under_way.iter().filter(|other| **other == round).count());
         let start = report.now();
-        let probe = Probe { start, end: start, ok: false, round, in_flight: in_flight.unwrap_or(u32::MAX) };
+        let in_flight = in_flight.unwrap_or(u32::MAX);
+        let probe = Probe { start, end: start, ok: false, attempt, round, in_flight };
         Self { watch, report, probe }
     }
 }

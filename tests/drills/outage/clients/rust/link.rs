@@ -1,8 +1,8 @@
 //! The one place that knows overcurrent's interface.
 
-use std::{error::Error, path::Path};
+use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use overcurrent::{Guard, Position, Verdict};
+use overcurrent::{Breaker, Failure, Guard, Position, Verdict};
 use overcurrent_outage::line::State;
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 
@@ -18,19 +18,23 @@ pub(crate) enum Refusal {
 }
 
 /// A guard of the policy `upstream`.
+#[derive(Debug)]
 pub(crate) struct Link {
     guard: Guard,
+    breaker: Arc<Breaker>,
 }
 
 impl Link {
     pub(crate) fn load(policy: &Path) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { guard: Guard::from_file(policy, "upstream")? })
+        let guard = Guard::from_file(policy, "upstream")?;
+        let breaker = Arc::clone(guard.breaker().ok_or("the policy has no breaker")?);
+        Ok(Self { guard, breaker })
     }
 
     pub(crate) fn state(&self) -> State {
-        match self.guard.breaker().state() {
-            Position::Closed => State::Closed,
-            Position::Open => State::Open,
+        match self.breaker.state() {
+            Position::Closed | Position::ForcedClosed => State::Closed,
+            Position::Open | Position::ForcedOpen => State::Open,
             Position::HalfOpen => State::HalfOpen,
         }
     }
@@ -40,11 +44,13 @@ impl Link {
     where
         F: Future<Output = reqwest::Result<Response>>,
     {
-        let call = self.guard.run_classified(classify, |cx| attempt(cx.idempotency_key()));
+        let call = self.guard.run_with(&classify, |context| attempt(context.idempotency_key()));
         call.await.map_err(|error| match error {
-            overcurrent::Error::Own(_) => Refusal::Own,
-            overcurrent::Error::AttemptTimeout | overcurrent::Error::DeadlineExceeded => Refusal::Time,
-            overcurrent::Error::BreakerOpen => Refusal::BreakerOpen,
+            overcurrent::Error::BreakerOpen(_) => Refusal::BreakerOpen,
+            overcurrent::Error::AttemptTimeout { .. } | overcurrent::Error::DeadlineExceeded { .. } => {
+                Refusal::Time
+            }
+            _ => Refusal::Own,
         })
     }
 }
@@ -53,11 +59,12 @@ impl Link {
 fn classify(result: &reqwest::Result<Response>) -> Verdict {
     match result {
         Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-            let hint = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let seconds = hint.and_then(|text| text.parse().ok());
-            Verdict::Failure { retryable: true, hint: seconds.map(std::time::Duration::from_secs) }
+            let seconds =
+                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let hint = seconds.map(|seconds| Duration::from_secs(seconds).into());
+            Verdict::Failure(Failure { retryable: true, hint })
         }
         Ok(_) => Verdict::Success,
-        Err(_) => Verdict::Failure { retryable: true, hint: None },
+        Err(_) => Verdict::Failure(Failure::RETRYABLE),
     }
 }
