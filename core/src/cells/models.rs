@@ -183,7 +183,8 @@ fn a_reset_forgets_what_is_being_recorded() {
 fn a_window_moves_on_once_and_loses_no_more_than_is_in_flight() {
     check(|| {
         let window = |draft: BreakerDraft| {
-            let draft = draft.consecutive_failures(1_000).bucketed_window(std::time::Duration::from_millis(20), 2);
+            let draft =
+                draft.consecutive_failures(1_000).bucketed_window(std::time::Duration::from_millis(20), 2);
             draft.failure_rate(1.0).minimum_calls(3)
         };
         let shared = Shared::new(policy(window));

@@ -56,8 +56,7 @@ impl<'g, T, E> Run<'g, T, E> {
     }
 
     pub(super) fn context(&self, attempt: Attempt) -> Context<'g> {
-        let ends = attempt.cut.map(|(_, span)| self.guard.now().after(span));
-        Context { guard: self.guard, attempt: attempt.number, ends, key: self.key }
+        Context { guard: self.guard, attempt: attempt.number, ends: self.call.attempt_ends(), key: self.key }
     }
 
     /// The attempt ended with `result`.

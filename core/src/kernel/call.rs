@@ -311,10 +311,15 @@ impl Call {
         self.deadline.map(|deadline| deadline.since(now))
     }
 
+    /// When the running attempt is cut; `None` where nothing bounds it.
+    pub fn attempt_ends(&self) -> Option<Instant> {
+        let running = self.running?;
+        running.cut.map(|(_, limit)| running.started.after(limit))
+    }
+
     /// The time left for the running attempt; `None` where nothing bounds it.
     pub fn attempt_remaining(&self, now: Instant) -> Option<Span> {
-        let running = self.running?;
-        running.cut.map(|(_, limit)| running.started.after(limit).since(now))
+        self.attempt_ends().map(|ends| ends.since(now))
     }
 }
 

@@ -1,6 +1,8 @@
 //! A policy, a breaker and a retry around a call.
 
-use std::{path::Path, sync::Arc};
+#[cfg(any(feature = "toml", feature = "json"))]
+use std::path::Path;
+use std::sync::Arc;
 
 use super::{
     breaker::Breaker,
@@ -12,7 +14,7 @@ use crate::kernel::{
     call::{Call, Pass, Rejection, Surroundings},
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
     outcome::{Outcome, Position},
-    policy::{BreakerPolicy, Dialect, GuardPolicy, PolicyDocument},
+    policy::{BreakerPolicy, Dialect, GuardPolicy},
     random,
     retry::Resources,
     time::{Instant, Span},
@@ -113,7 +115,7 @@ impl Guard {
     pub fn policy_in_file(path: impl AsRef<Path>, name: &str) -> Result<GuardPolicy, LoadError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)?;
-        Ok(PolicyDocument::parse(&path.to_string_lossy(), &text)?.guard(name)?)
+        Ok(crate::kernel::policy::PolicyDocument::parse(&path.to_string_lossy(), &text)?.guard(name)?)
     }
 
     /// Its name.

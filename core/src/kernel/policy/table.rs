@@ -11,7 +11,7 @@ use super::{
     quantity::{Quantity, Refusal},
     value::Value,
 };
-use crate::kernel::error::InvalidPolicy;
+use crate::kernel::{error::InvalidPolicy, time::Span};
 
 /// How an error shows the value of a field that is absent.
 const NOTHING: &str = "nothing";
@@ -121,6 +121,26 @@ pub(super) fn read<T: Quantity>(
         Ok(quantity) if field.min <= quantity && quantity <= field.max => Ok(quantity),
         Ok(_) | Err(Refusal::Outside) => Err(outside()),
         Err(Refusal::Rule(rule)) => Err(refuse(path, value, rule)),
+    }
+}
+
+impl Span {
+    /// Reads a duration that stands alone, as an argument does; `path` is what the errors call it.
+    ///
+    /// ```
+    /// use overcurrent::{Dialect, Span, Value};
+    ///
+    /// let span = Span::from_value(&Value::from(1.5), "hint", Dialect::Python)?;
+    /// assert_eq!(span, Span::from_millis(1500));
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is no duration in this dialect.
+    pub fn from_value(value: &Value, path: &str, dialect: Dialect) -> Result<Self, InvalidPolicy> {
+        const ALONE: Field<Span> =
+            Field { name: "", min: Span::ZERO, max: Span::MAX, default: Absent::Required, meaning: "" };
+        read(value, path, dialect, &ALONE)
     }
 }
 

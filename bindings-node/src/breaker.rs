@@ -1,0 +1,191 @@
+//! A breaker alone.
+
+use std::{cell::Cell, sync::Arc};
+
+use napi::bindgen_prelude::{BigInt, Either, Unknown};
+use napi_derive::napi;
+use overcurrent::{
+    Breaker, BreakerPolicy, Dialect, InvalidPolicy, Snapshot, Span, Window, kernel::call::Rejection,
+};
+
+use crate::{
+    call::{Refusal, outcome_of, pass, quick_until},
+    clock::{chosen, millis, nanos, span, tell, whole},
+    error::Refused,
+    raw::Args,
+    slab::{Gone, keep, with},
+    value::value,
+};
+
+/// What JavaScript needs to know of a breaker.
+#[napi(object)]
+#[derive(Debug)]
+pub struct BreakerShape {
+    /// Its name.
+    pub name: String,
+    /// From how many ns on a call is slow; infinite where none is.
+    pub slow: f64,
+    /// Whether its window is one of time.
+    pub timed: bool,
+    /// Whether it asks how long a call took.
+    pub needs_duration: bool,
+}
+
+/// A breaker of a policy given in code, or as a document writes it.
+#[napi]
+pub fn breaker_new(
+    name: String,
+    policy: Unknown<'_>,
+    clock: Option<f64>,
+    seed: Option<BigInt>,
+    now: f64,
+) -> napi::Result<Either<f64, Refused>> {
+    tell(now);
+    let policy = BreakerPolicy::from_value(&value(&policy)?, "", Dialect::Node);
+    let seed = seed.map(|seed| seed.get_u64().1);
+    Ok(match policy {
+        Ok(policy) => Either::A(keep(Arc::new(Breaker::with(name, policy, chosen(clock)?, seed)))),
+        Err(error) => Either::B(error.into()),
+    })
+}
+
+fn of<R>(breaker: f64, work: impl FnOnce(&Breaker) -> R) -> napi::Result<R> {
+    Ok(with(breaker, |breaker: &mut Arc<Breaker>| work(breaker))?)
+}
+
+fn refused(result: Result<(), InvalidPolicy>) -> Option<Refused> {
+    result.err().map(Refused::from)
+}
+
+/// What JavaScript needs to know of it.
+#[napi]
+pub fn breaker_shape(breaker: f64) -> napi::Result<BreakerShape> {
+    of(breaker, |breaker| {
+        let policy = breaker.policy();
+        let window = policy.window.map(|rules| rules.window);
+        BreakerShape {
+            name: breaker.name().to_owned(),
+            slow: policy.slow_call.map_or(f64::INFINITY, nanos),
+            timed: matches!(window, Some(Window::Time { .. })),
+            needs_duration: policy.needs_duration(),
+        }
+    })
+}
+
+/// Where it stands.
+#[napi]
+pub fn breaker_state(breaker: f64) -> napi::Result<&'static str> {
+    of(breaker, |breaker| breaker.state().as_str())
+}
+
+/// Why it is open.
+#[napi]
+pub fn breaker_reason(breaker: f64) -> napi::Result<Option<&'static str>> {
+    of(breaker, |breaker| breaker.reason().map(|reason| reason.as_str()))
+}
+
+/// How many outcomes came late.
+#[napi]
+#[expect(clippy::cast_precision_loss, reason = "a count")]
+pub fn breaker_late(breaker: f64) -> napi::Result<f64> {
+    of(breaker, |breaker| breaker.late() as f64)
+}
+
+/// How many ms until it admits a probe.
+#[napi]
+pub fn breaker_retry_after(breaker: f64, now: f64) -> napi::Result<Option<f64>> {
+    tell(now);
+    of(breaker, |breaker| breaker.retry_after().map(millis))
+}
+
+/// Opens it by hand, for so long or for its cooldown.
+#[napi]
+pub fn breaker_trip(breaker: f64, time: Unknown<'_>, now: f64) -> napi::Result<Option<Refused>> {
+    tell(now);
+    let time = match value(&time)? {
+        overcurrent::Value::Null => None,
+        _ => match span(&time, "for")? {
+            Ok(span) => Some(span.into()),
+            Err(refused) => return Ok(Some(refused)),
+        },
+    };
+    of(breaker, |breaker| refused(breaker.trip(time)))
+}
+
+/// Carries out another command of an operator's.
+#[napi]
+pub fn breaker_command(breaker: f64, command: String, now: f64) -> napi::Result<()> {
+    tell(now);
+    of(breaker, |breaker| match command.as_str() {
+        "reset" => breaker.reset(),
+        "forceOpen" => breaker.force_open(),
+        "forceClosed" => breaker.force_closed(),
+        _ => breaker.automatic(),
+    })
+}
+
+/// Its state as a JSON document.
+#[napi]
+pub fn breaker_snapshot(breaker: f64, now: f64) -> napi::Result<String> {
+    tell(now);
+    of(breaker, |breaker| breaker.snapshot().to_json())
+}
+
+/// Goes to the state of such a document.
+#[napi]
+pub fn breaker_restore(breaker: f64, json: String, now: f64) -> napi::Result<Option<Refused>> {
+    tell(now);
+    of(breaker, |breaker| refused(Snapshot::from_json(&json).and_then(|snapshot| breaker.restore(&snapshot))))
+}
+
+thread_local! {
+    static REJECTION: Cell<Option<Rejection>> = const { Cell::new(None) };
+}
+
+/// `acquire(breaker, now)`: the epoch of an admitted call; −1 for a rejected one.
+pub(crate) fn acquire([breaker, now, ..]: Args) -> Result<f64, Gone> {
+    tell(now);
+    with(breaker, |breaker: &mut Arc<Breaker>| match breaker.acquire_at(breaker.now()) {
+        Ok(pass) => f64::from(pass.epoch),
+        Err(rejection) => {
+            REJECTION.set(Some(rejection));
+            -1.0
+        }
+    })
+}
+
+/// What the rejection answered last says.
+#[napi]
+pub fn breaker_refusal(breaker: f64) -> napi::Result<Refusal> {
+    let rejection = REJECTION.take().ok_or(Gone)?;
+    of(breaker, |breaker| breaker.refusal(rejection).into())
+}
+
+/// `settle(breaker, epoch, outcome, granted, took, now)`: what became of an admitted call. Its duration
+/// is `took`, else the time since `granted`; either may be no number. Answers until when further
+/// successes may be added in place.
+pub(crate) fn settle([breaker, epoch, outcome, granted, took, now]: Args) -> Result<f64, Gone> {
+    with(breaker, |breaker: &mut Arc<Breaker>| {
+        let granted = (!granted.is_nan()).then(|| {
+            tell(granted);
+            breaker.now()
+        });
+        tell(now);
+        let at = breaker.now();
+        let took = if took.is_nan() {
+            granted.map_or(Span::ZERO, |granted| at.since(granted))
+        } else {
+            Span::from_nanos(whole(took))
+        };
+        breaker.record_at(pass(epoch), outcome_of(outcome), took, at);
+        quick_until(breaker, now)
+    })
+}
+
+/// `fold(breaker)`: makes room in the lane that JavaScript adds its successes to.
+pub(crate) fn fold([breaker, ..]: Args) -> Result<f64, Gone> {
+    with(breaker, |breaker: &mut Arc<Breaker>| {
+        breaker.cells().fold();
+        0.0
+    })
+}

@@ -1,0 +1,276 @@
+//! One guarded call that is not simply healthy: the core's call machine behind a handle.
+//!
+//! Every function here takes and gives numbers, as [`crate::raw`] wants it. A step is one number:
+//!
+//! | code | step | payload |
+//! | --- | --- | --- |
+//! | 0 | run the function | the time it has in ns, infinite without a bound |
+//! | 1 | wait | how long in ns |
+//! | 2 | done | |
+//! | 3 | rejected by the breaker | |
+//! | 4 | deadline exceeded | |
+//! | 5… | stop, for the reason at that place of [`StopReason::ALL`] | |
+//! | + 16 | the attempt was cut by its timeout | |
+
+use std::{cell::Cell, sync::Arc};
+
+use napi_derive::napi;
+use overcurrent::{
+    Breaker, BreakerOpen, Clock, Failure, Guard, Instant, ManualClock, Outcome, Span, StopReason, Verdict,
+    kernel::call::{Call, Pass, Rejection, Settled, Step, Surroundings},
+};
+
+use crate::{
+    clock::{millis, nanos, tell, whole},
+    raw::Args,
+    slab::{Gone, free, keep, with},
+};
+
+/// A call under way.
+pub(crate) struct Running {
+    guard: Arc<Guard>,
+    call: Call,
+    wait: Span,
+    rejection: Option<Rejection>,
+}
+
+/// The number of codes, a power of two: a handle and a code make one number.
+const CODES: f64 = 32.0;
+const TIMED_OUT: u8 = 16;
+const FIRST_STOP: u8 = 5;
+
+thread_local! {
+    static PAYLOAD: Cell<f64> = const { Cell::new(0.0) };
+}
+
+/// The payload of the step answered last.
+pub(crate) fn payload(_: Args) -> Result<f64, Gone> {
+    Ok(PAYLOAD.get())
+}
+
+/// The words for the reasons to stop, in the order of their codes.
+#[napi]
+pub fn stop_reasons() -> Vec<&'static str> {
+    StopReason::ALL.iter().map(|reason| reason.as_str()).collect()
+}
+
+impl Running {
+    fn now(&self, now: f64) -> Instant {
+        tell(now);
+        self.guard.now()
+    }
+
+    fn answer(&mut self, Settled { step, timed_out }: Settled) -> f64 {
+        let code = match step {
+            Step::Attempt(attempt) => {
+                PAYLOAD.set(attempt.cut.map_or(f64::INFINITY, |(_, limit)| nanos(limit)));
+                0
+            }
+            Step::Wait(span) => {
+                self.wait = span;
+                PAYLOAD.set(nanos(span));
+                1
+            }
+            Step::Done => 2,
+            Step::Reject(rejection) => {
+                self.rejection = Some(rejection);
+                3
+            }
+            Step::Exceeded => 4,
+            Step::Stop(reason) => (FIRST_STOP..)
+                .zip(StopReason::ALL)
+                .find_map(|(code, other)| (reason == *other).then_some(code))
+                .unwrap_or(FIRST_STOP),
+        };
+        f64::from(code + if timed_out { TIMED_OUT } else { 0 })
+    }
+
+    fn next(&mut self, now: Instant) -> f64 {
+        let step = self.call.next(self.guard.policy(), &*self.guard, now);
+        self.answer(Settled { step, timed_out: false })
+    }
+}
+
+/// `enter(guard)`: the epoch of a call that the closed breaker lets pass, its deposit made; −1 where a
+/// call must `begin`.
+pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
+    with(guard, |guard: &mut Arc<Guard>| {
+        let pass = guard.breaker().map_or(Some(Pass { epoch: 0 }), |breaker| breaker.cells().pass());
+        pass.map_or(-1.0, |pass| {
+            guard.deposit();
+            f64::from(pass.epoch)
+        })
+    })
+}
+
+/// `deposit(guard)`, for a call that entered in JavaScript.
+pub(crate) fn deposit([guard, ..]: Args) -> Result<f64, Gone> {
+    with(guard, |guard: &mut Arc<Guard>| {
+        guard.deposit();
+        0.0
+    })
+}
+
+/// `record(guard, epoch, outcome, started, now)`, for a call that has entered: what became of its only
+/// attempt. Answers until when further successes may be added in place.
+pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f64, Gone> {
+    with(guard, |guard: &mut Arc<Guard>| {
+        tell(started);
+        let started = guard.now();
+        tell(now);
+        let at = guard.now();
+        guard.record(pass(epoch), outcome_of(outcome), at.since(started), at);
+        guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now))
+    })
+}
+
+/// `begin(guard, now)`: a new call, with its first step; its handle is in front of the code.
+pub(crate) fn begin([guard, now, ..]: Args) -> Result<f64, Gone> {
+    let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
+    tell(now);
+    let now = guard.now();
+    let call = guard.begin(now);
+    let mut running = Box::new(Running { guard, call, wait: Span::ZERO, rejection: None });
+    let code = running.next(now);
+    Ok(keep(running) * CODES + code)
+}
+
+/// `adopt(guard, epoch, started)`: the call of one that had entered, its attempt running.
+pub(crate) fn adopt([guard, epoch, started, ..]: Args) -> Result<f64, Gone> {
+    let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
+    tell(started);
+    let call = Call::adopt(guard.policy(), pass(epoch), guard.now());
+    Ok(keep(Box::new(Running { guard, call, wait: Span::ZERO, rejection: None })))
+}
+
+/// `next(call, now)`, after a wait.
+pub(crate) fn next([call, now, ..]: Args) -> Result<f64, Gone> {
+    with(call, |running: &mut Box<Running>| {
+        let now = running.now(now);
+        running.next(now)
+    })
+}
+
+/// `settled(call, verdict, hint, now)`: the attempt ended. Verdicts: 0 success, 1 ignored, 2 a
+/// retryable failure, 3 a final one; a hint that is no number is none.
+pub(crate) fn settled([call, verdict, hint, now, ..]: Args) -> Result<f64, Gone> {
+    with(call, |running: &mut Box<Running>| {
+        let now = running.now(now);
+        let hint = (!hint.is_nan()).then(|| Span::from_nanos(whole(hint)));
+        let verdict = match whole(verdict) {
+            0 => Verdict::Success,
+            1 => Verdict::Ignored,
+            kind => Verdict::Failure(Failure { retryable: kind == 2, hint }),
+        };
+        let Running { guard, call, .. } = &mut **running;
+        let settled = call.settled(guard.policy(), &**guard, verdict, now);
+        running.answer(settled)
+    })
+}
+
+/// `cut(call, now)`: the attempt's time was up.
+pub(crate) fn cut([call, now, ..]: Args) -> Result<f64, Gone> {
+    with(call, |running: &mut Box<Running>| {
+        let now = running.now(now);
+        let Running { guard, call, .. } = &mut **running;
+        let settled = call.cut(guard.policy(), &**guard, now);
+        running.answer(settled)
+    })
+}
+
+/// `cancelled(call, now)`: the caller gave up. Ends the call.
+pub(crate) fn cancelled([call, now, ..]: Args) -> Result<f64, Gone> {
+    with(call, |running: &mut Box<Running>| {
+        let now = running.now(now);
+        let Running { guard, call, .. } = &mut **running;
+        call.cancelled(&**guard, now);
+    })?;
+    release([call, 0.0, 0.0, 0.0, 0.0, 0.0])
+}
+
+/// `release(handle)`: nobody holds the object any more.
+pub(crate) fn release([handle, ..]: Args) -> Result<f64, Gone> {
+    free(handle);
+    Ok(0.0)
+}
+
+/// `sleep(call, clock)`: moves a manual clock on by the wait that was answered last.
+pub(crate) fn sleep([call, clock, ..]: Args) -> Result<f64, Gone> {
+    let wait = with(call, |running: &mut Box<Running>| running.wait)?;
+    with(clock, |clock: &mut ManualClock| clock.sleep(wait))?;
+    Ok(0.0)
+}
+
+/// Until when, on the clock that reads `now`, a success may be counted by adding it in place.
+pub(crate) fn quick_until(breaker: &Breaker, now: f64) -> f64 {
+    let at = breaker.now();
+    now + nanos(breaker.policy().quick_until(at).since(at))
+}
+
+/// The pass of an epoch that was given away as a number.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
+pub(crate) const fn pass(epoch: f64) -> Pass {
+    Pass { epoch: epoch as u32 }
+}
+
+/// Outcomes as numbers: 0 success, 1 failure, 2 ignored, else cancelled.
+pub(crate) const fn outcome_of(code: f64) -> Outcome {
+    match whole(code) {
+        0 => Outcome::Success,
+        1 => Outcome::Failure,
+        2 => Outcome::Ignored,
+        _ => Outcome::Cancelled,
+    }
+}
+
+/// What a rejection says.
+#[napi(object)]
+#[derive(Debug)]
+pub struct Refusal {
+    /// The whole message.
+    pub message: String,
+    /// The name of the breaker.
+    pub breaker: String,
+    /// Why.
+    pub reason: &'static str,
+    /// How long until it will admit a probe, where that is known.
+    pub retry_after_ms: Option<f64>,
+}
+
+impl From<BreakerOpen> for Refusal {
+    fn from(error: BreakerOpen) -> Self {
+        Self {
+            message: error.to_string(),
+            reason: error.reason.as_str(),
+            retry_after_ms: error.retry_after.map(millis),
+            breaker: error.breaker,
+        }
+    }
+}
+
+/// What the rejection of a call says.
+#[napi]
+pub fn call_refusal(call: f64) -> napi::Result<Refusal> {
+    let refusal = with(call, |running: &mut Box<Running>| {
+        running.rejection.map(|rejection| Refusal::from(running.guard.refusal(rejection)))
+    })?;
+    Ok(refusal.ok_or(Gone)?)
+}
+
+/// The message of an attempt that its timeout cut.
+#[napi]
+pub fn call_attempt_timeout(call: f64) -> napi::Result<String> {
+    Ok(with(call, |running: &mut Box<Running>| running.guard.attempt_timeout(&running.call).to_string())?)
+}
+
+/// The message of a call that exceeded its deadline.
+#[napi]
+pub fn call_deadline_exceeded(call: f64) -> napi::Result<String> {
+    Ok(with(call, |running: &mut Box<Running>| running.guard.deadline_exceeded(&running.call).to_string())?)
+}
+
+/// A new idempotency key.
+#[napi]
+pub fn new_idempotency_key() -> String {
+    overcurrent::idempotency_key()
+}

@@ -1,0 +1,107 @@
+//! The time: JavaScript's own, handed over with each call, or a manual clock.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use napi::bindgen_prelude::{BigInt, Either, Unknown};
+use napi_derive::napi;
+use overcurrent::{Clock, Dialect, Instant, ManualClock, Span};
+
+use crate::{
+    error::Refused,
+    slab::{Gone, keep, with},
+    value::value,
+};
+
+/// JavaScript's clock as it stood when JavaScript came here last. Each function that depends on the
+/// time is given it and tells it first, so that users' fake timers hold for the core too.
+#[derive(Debug, Default)]
+struct HostClock {
+    nanos: AtomicU64,
+}
+
+impl Clock for HostClock {
+    fn now(&self) -> Instant {
+        // ORDERING: relaxed; the clock belongs to one thread.
+        Instant::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+
+    /// JavaScript does the waiting.
+    fn sleep(&self, _span: Span) {}
+}
+
+thread_local! {
+    static HOST: Arc<HostClock> = Arc::default();
+}
+
+/// Tells the time on JavaScript's clock, in nanoseconds.
+#[inline]
+pub(crate) fn tell(now: f64) {
+    // ORDERING: relaxed; the clock belongs to one thread.
+    HOST.with(|host| host.nanos.store(whole(now), Ordering::Relaxed));
+}
+
+/// The manual clock of a handle; without one JavaScript's.
+pub(crate) fn chosen(clock: Option<f64>) -> Result<Arc<dyn Clock>, Gone> {
+    match clock {
+        Some(clock) => with(clock, |clock: &mut ManualClock| Arc::new(clock.clone()) as Arc<dyn Clock>),
+        None => Ok(HOST.with(|host| Arc::clone(host) as Arc<dyn Clock>)),
+    }
+}
+
+/// A number of JavaScript's as whole nanoseconds; what is none counts as zero.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+pub(crate) const fn whole(nanos: f64) -> u64 {
+    nanos.round() as u64
+}
+
+/// A span in nanoseconds, as near as a double comes.
+#[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
+pub(crate) const fn nanos(span: Span) -> f64 {
+    span.as_nanos() as f64
+}
+
+/// A span in milliseconds.
+pub(crate) const fn millis(span: Span) -> f64 {
+    nanos(span) / 1e6
+}
+
+/// A duration given as an argument: a text with a unit or a number of milliseconds.
+pub(crate) fn span(raw: &Unknown<'_>, name: &str) -> napi::Result<Result<Span, Refused>> {
+    Ok(Span::from_value(&value(raw)?, name, Dialect::Node).map_err(Refused::from))
+}
+
+/// The nanoseconds of a duration given as the argument `name`.
+#[napi]
+pub fn span_nanos(raw: Unknown<'_>, name: String) -> napi::Result<Either<f64, Refused>> {
+    Ok(match span(&raw, &name)? {
+        Ok(span) => Either::A(nanos(span)),
+        Err(refused) => Either::B(refused),
+    })
+}
+
+/// A new manual clock.
+#[napi]
+pub fn clock_new() -> f64 {
+    keep(ManualClock::new())
+}
+
+/// What a manual clock reads.
+#[napi]
+pub fn clock_now(clock: f64) -> napi::Result<BigInt> {
+    Ok(with(clock, |clock: &mut ManualClock| BigInt::from(clock.now().as_nanos()))?)
+}
+
+/// Moves a manual clock on, or sets it.
+#[napi]
+pub fn clock_move(clock: f64, by: Unknown<'_>, set: bool) -> napi::Result<Option<Refused>> {
+    let name = if set { "set" } else { "advance" };
+    let by = match span(&by, name)? {
+        Ok(span) => span.into(),
+        Err(refused) => return Ok(Some(refused)),
+    };
+    with(clock, |clock: &mut ManualClock| if set { clock.set(by) } else { clock.advance(by) })?;
+    Ok(None)
+}

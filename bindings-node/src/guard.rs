@@ -1,0 +1,103 @@
+//! Making guards.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{BigInt, Either, Unknown};
+use napi_derive::napi;
+use overcurrent::{Breaker, Budget, Dialect, Guard, GuardPolicy, InvalidPolicy, PolicyDocument, Surrounds};
+
+use crate::{
+    clock::{chosen, nanos, tell},
+    error::Refused,
+    slab::{keep, with},
+    value::value,
+};
+
+/// What a guard is given beside its policy, all of it by handle.
+#[napi(object)]
+#[derive(Debug)]
+pub struct Brought {
+    /// A manual clock.
+    pub clock: Option<f64>,
+    /// The seed of every draw.
+    pub seed: Option<BigInt>,
+    /// A breaker shared with others.
+    pub breaker: Option<f64>,
+    /// A budget shared with others.
+    pub budget: Option<f64>,
+    /// The time now.
+    pub now: f64,
+}
+
+/// What JavaScript needs to know of a guard.
+#[napi(object)]
+#[derive(Debug)]
+pub struct GuardShape {
+    /// Its handle.
+    pub handle: f64,
+    /// Its breaker's.
+    pub breaker: Option<f64>,
+    /// Its budget's.
+    pub budget: Option<f64>,
+    /// What bounds a first attempt, in ns.
+    pub limit: f64,
+}
+
+/// A guard of a policy given in code.
+#[napi]
+pub fn guard_new(
+    name: String,
+    policy: Unknown<'_>,
+    brought: Brought,
+) -> napi::Result<Either<GuardShape, Refused>> {
+    let policy = GuardPolicy::from_value(&value(&policy)?, "", Dialect::Node);
+    made(name, policy, brought)
+}
+
+/// A guard of the policy `name` in a document, whose file name says what it is written in.
+#[napi]
+pub fn guard_read(
+    file: String,
+    text: String,
+    name: String,
+    brought: Brought,
+) -> napi::Result<Either<GuardShape, Refused>> {
+    let policy = PolicyDocument::parse(&file, &text).and_then(|document| document.guard(&name));
+    made(name, policy, brought)
+}
+
+fn made(
+    name: String,
+    policy: Result<GuardPolicy, InvalidPolicy>,
+    brought: Brought,
+) -> napi::Result<Either<GuardShape, Refused>> {
+    tell(brought.now);
+    let surrounds = Surrounds {
+        clock: Some(chosen(brought.clock)?),
+        seed: brought.seed.map(|seed| seed.get_u64().1),
+        breaker: brought
+            .breaker
+            .map(|breaker| with(breaker, |it: &mut Arc<Breaker>| Arc::clone(it)))
+            .transpose()?,
+        budget: brought
+            .budget
+            .map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it)))
+            .transpose()?,
+    };
+    let guard = policy.and_then(|policy| Guard::with(name, policy, surrounds, Dialect::Node));
+    Ok(match guard {
+        Ok(guard) => Either::A(shape(guard)),
+        Err(error) => Either::B(error.into()),
+    })
+}
+
+fn shape(guard: Guard) -> GuardShape {
+    let policy = guard.policy();
+    let limits = [policy.attempt_timeout, policy.deadline];
+    GuardShape {
+        limit: limits.into_iter().flatten().min().map_or(f64::INFINITY, nanos),
+        breaker: guard.breaker().map(|breaker| keep(Arc::clone(breaker))),
+        budget: guard.budget().map(|budget| keep(Arc::clone(budget))),
+        handle: keep(Arc::new(guard)),
+    }
+}

@@ -1,0 +1,27 @@
+//! The native half of the Node package: what JavaScript cannot decide for itself.
+//!
+//! JavaScript owns the promises, the timers and the healthy path; it comes here when a decision is to
+//! be made. Objects are numbers: every guard, breaker, budget, retry, clock and running call lives in
+//! one slab per thread, and JavaScript holds its handle.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `raw` | the hot functions as bare Node-API callbacks, and the memory shared with JavaScript: all that is unsafe |
+//! | `slab` | the objects and their handles |
+//! | `value` | a JavaScript value as a raw policy value |
+//! | `error` | a refused policy as an object |
+//! | `clock` | JavaScript's clock, and the manual one |
+//! | `guard`, `call` | guards and their running calls |
+//! | `breaker`, `budget`, `retry` | the others alone |
+#![deny(unsafe_code)]
+
+mod breaker;
+mod budget;
+mod call;
+mod clock;
+mod error;
+mod guard;
+mod raw;
+mod retry;
+mod slab;
+mod value;

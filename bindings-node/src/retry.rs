@@ -1,0 +1,140 @@
+//! A retry alone.
+
+use std::{rc::Rc, sync::Arc};
+
+use napi::bindgen_prelude::{BigInt, Either, Either3, Unknown};
+use napi_derive::napi;
+use overcurrent::{
+    Budget, Decision, Dialect, Failure, Instant, Retry, RetryPolicy,
+    kernel::retry::{Attempts, Resources},
+};
+
+use crate::{
+    clock::{chosen, millis, nanos, span, tell},
+    error::Refused,
+    slab::{keep, with},
+    value::value,
+};
+
+/// A retry, with a budget that others may share.
+pub(crate) struct Shared {
+    retry: Retry,
+    budget: Option<Arc<Budget>>,
+}
+
+impl Resources for Shared {
+    fn draw(&self) -> u64 {
+        self.retry.draw()
+    }
+
+    fn withdraw(&self, _now: Instant) -> bool {
+        // The budget knows its own time, which began when it was made.
+        self.budget.as_ref().is_none_or(|budget| budget.withdraw())
+    }
+
+    fn rejects(&self, now: Instant, then: Instant) -> bool {
+        self.retry.rejects(now, then)
+    }
+}
+
+/// The retries of one call.
+pub(crate) struct Series {
+    shared: Rc<Shared>,
+    attempts: Attempts,
+    deadline: Option<Instant>,
+}
+
+/// What JavaScript needs to know of a retry.
+#[napi(object)]
+#[derive(Debug)]
+pub struct RetryShape {
+    /// Its handle.
+    pub handle: f64,
+    /// Its budget's.
+    pub budget: Option<f64>,
+}
+
+/// A retry of a policy given in code; `budget` is one shared with others.
+#[napi]
+pub fn retry_new(
+    policy: Unknown<'_>,
+    clock: Option<f64>,
+    seed: Option<BigInt>,
+    budget: Option<f64>,
+    now: f64,
+) -> napi::Result<Either<RetryShape, Refused>> {
+    tell(now);
+    let mut policy = match RetryPolicy::from_value(&value(&policy)?, "", Dialect::Node) {
+        Ok(policy) => policy,
+        Err(error) => return Ok(Either::B(error.into())),
+    };
+    let clock = chosen(clock)?;
+    let own = policy.budget.take().map(|own| Arc::new(Budget::with_clock(own, Arc::clone(&clock))));
+    let budget = match budget {
+        Some(budget) => Some(with(budget, |budget: &mut Arc<Budget>| Arc::clone(budget))?),
+        None => own,
+    };
+    let retry = Retry::with(policy, clock, seed.map(|seed| seed.get_u64().1));
+    Ok(Either::A(RetryShape {
+        budget: budget.as_ref().map(|budget| keep(Arc::clone(budget))),
+        handle: keep(Rc::new(Shared { retry, budget })),
+    }))
+}
+
+/// Begins a call that must be over by a deadline, if one is given.
+#[napi]
+pub fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::Result<Either<f64, Refused>> {
+    tell(now);
+    let deadline = match value(&deadline)? {
+        overcurrent::Value::Null => None,
+        _ => match span(&deadline, "deadline")? {
+            Ok(span) => Some(span),
+            Err(refused) => return Ok(Either::B(refused)),
+        },
+    };
+    let shared = with(retry, |retry: &mut Rc<Shared>| Rc::clone(retry))?;
+    if let Some(budget) = &shared.budget {
+        budget.deposit();
+    }
+    let deadline = deadline.map(|span| shared.retry.now().after(span));
+    Ok(Either::A(keep(Series { shared, attempts: Attempts::default(), deadline })))
+}
+
+/// A decision to wait.
+#[napi(object)]
+#[derive(Debug)]
+pub struct Wait {
+    /// How long, in ms.
+    pub wait: f64,
+    /// The same in ns, exactly.
+    pub wait_ns: BigInt,
+}
+
+/// Decides what follows an attempt that failed now: a wait, or the reason to stop.
+#[napi]
+pub fn retry_failed(
+    series: f64,
+    retryable: bool,
+    hint: Unknown<'_>,
+    now: f64,
+) -> napi::Result<Either3<Wait, &'static str, Refused>> {
+    tell(now);
+    let hint = match value(&hint)? {
+        overcurrent::Value::Null => None,
+        _ => match span(&hint, "hint")? {
+            Ok(span) => Some(span),
+            Err(refused) => return Ok(Either3::C(refused)),
+        },
+    };
+    let decision = with(series, |series: &mut Series| {
+        let Series { shared, attempts, deadline } = series;
+        let now = shared.retry.now();
+        attempts.failed(shared.retry.policy(), Failure { retryable, hint }, now, *deadline, &**shared)
+    })?;
+    Ok(match decision {
+        Decision::Wait(span) => {
+            Either3::A(Wait { wait: millis(span), wait_ns: BigInt::from(span.as_nanos()) })
+        }
+        Decision::Stop(reason) => Either3::B(reason.as_str()),
+    })
+}
