@@ -5,12 +5,13 @@ use std::{cell::Cell, sync::Arc};
 use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
 use overcurrent::{
-    Breaker, BreakerPolicy, Dialect, InvalidPolicy, Snapshot, Span, Window, kernel::call::Rejection,
+    Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window,
+    kernel::call::Rejection,
 };
 
 use crate::{
     call::{Refusal, outcome_of, pass, quick_until},
-    clock::{chosen, millis, nanos, span, tell, whole},
+    clock::{chosen, millis, nanos, number, span, tell, whole},
     error::Refused,
     raw::Args,
     slab::{Gone, keep, with},
@@ -18,9 +19,9 @@ use crate::{
 };
 
 /// What JavaScript needs to know of a breaker.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct BreakerShape {
+pub(crate) struct BreakerShape {
     /// Its name.
     pub name: String,
     /// From how many ns on a call is slow; infinite where none is.
@@ -33,7 +34,7 @@ pub struct BreakerShape {
 
 /// A breaker of a policy given in code, or as a document writes it.
 #[napi]
-pub fn breaker_new(
+pub(crate) fn breaker_new(
     name: String,
     policy: Unknown<'_>,
     clock: Option<f64>,
@@ -59,7 +60,7 @@ fn refused(result: Result<(), InvalidPolicy>) -> Option<Refused> {
 
 /// What JavaScript needs to know of it.
 #[napi]
-pub fn breaker_shape(breaker: f64) -> napi::Result<BreakerShape> {
+pub(crate) fn breaker_shape(breaker: f64) -> napi::Result<BreakerShape> {
     of(breaker, |breaker| {
         let policy = breaker.policy();
         let window = policy.window.map(|rules| rules.window);
@@ -74,33 +75,32 @@ pub fn breaker_shape(breaker: f64) -> napi::Result<BreakerShape> {
 
 /// Where it stands.
 #[napi]
-pub fn breaker_state(breaker: f64) -> napi::Result<&'static str> {
+pub(crate) fn breaker_state(breaker: f64) -> napi::Result<&'static str> {
     of(breaker, |breaker| breaker.state().as_str())
 }
 
 /// Why it is open.
 #[napi]
-pub fn breaker_reason(breaker: f64) -> napi::Result<Option<&'static str>> {
-    of(breaker, |breaker| breaker.reason().map(|reason| reason.as_str()))
+pub(crate) fn breaker_reason(breaker: f64) -> napi::Result<Option<&'static str>> {
+    of(breaker, |breaker| breaker.reason().map(OpenReason::as_str))
 }
 
 /// How many outcomes came late.
 #[napi]
-#[expect(clippy::cast_precision_loss, reason = "a count")]
-pub fn breaker_late(breaker: f64) -> napi::Result<f64> {
-    of(breaker, |breaker| breaker.late() as f64)
+pub(crate) fn breaker_late(breaker: f64) -> napi::Result<f64> {
+    of(breaker, |breaker| number(breaker.late()))
 }
 
 /// How many ms until it admits a probe.
 #[napi]
-pub fn breaker_retry_after(breaker: f64, now: f64) -> napi::Result<Option<f64>> {
+pub(crate) fn breaker_retry_after(breaker: f64, now: f64) -> napi::Result<Option<f64>> {
     tell(now);
     of(breaker, |breaker| breaker.retry_after().map(millis))
 }
 
 /// Opens it by hand, for so long or for its cooldown.
 #[napi]
-pub fn breaker_trip(breaker: f64, time: Unknown<'_>, now: f64) -> napi::Result<Option<Refused>> {
+pub(crate) fn breaker_trip(breaker: f64, time: Unknown<'_>, now: f64) -> napi::Result<Option<Refused>> {
     tell(now);
     let time = match value(&time)? {
         overcurrent::Value::Null => None,
@@ -114,7 +114,7 @@ pub fn breaker_trip(breaker: f64, time: Unknown<'_>, now: f64) -> napi::Result<O
 
 /// Carries out another command of an operator's.
 #[napi]
-pub fn breaker_command(breaker: f64, command: String, now: f64) -> napi::Result<()> {
+pub(crate) fn breaker_command(breaker: f64, command: String, now: f64) -> napi::Result<()> {
     tell(now);
     of(breaker, |breaker| match command.as_str() {
         "reset" => breaker.reset(),
@@ -126,14 +126,14 @@ pub fn breaker_command(breaker: f64, command: String, now: f64) -> napi::Result<
 
 /// Its state as a JSON document.
 #[napi]
-pub fn breaker_snapshot(breaker: f64, now: f64) -> napi::Result<String> {
+pub(crate) fn breaker_snapshot(breaker: f64, now: f64) -> napi::Result<String> {
     tell(now);
     of(breaker, |breaker| breaker.snapshot().to_json())
 }
 
 /// Goes to the state of such a document.
 #[napi]
-pub fn breaker_restore(breaker: f64, json: String, now: f64) -> napi::Result<Option<Refused>> {
+pub(crate) fn breaker_restore(breaker: f64, json: String, now: f64) -> napi::Result<Option<Refused>> {
     tell(now);
     of(breaker, |breaker| refused(Snapshot::from_json(&json).and_then(|snapshot| breaker.restore(&snapshot))))
 }
@@ -156,7 +156,7 @@ pub(crate) fn acquire([breaker, now, ..]: Args) -> Result<f64, Gone> {
 
 /// What the rejection answered last says.
 #[napi]
-pub fn breaker_refusal(breaker: f64) -> napi::Result<Refusal> {
+pub(crate) fn breaker_refusal(breaker: f64) -> napi::Result<Refusal> {
     let rejection = REJECTION.take().ok_or(Gone)?;
     of(breaker, |breaker| breaker.refusal(rejection).into())
 }

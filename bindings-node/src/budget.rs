@@ -7,7 +7,7 @@ use napi_derive::napi;
 use overcurrent::{Budget, BudgetPolicy, Dialect};
 
 use crate::{
-    clock::{chosen, tell},
+    clock::{chosen, number, tell},
     error::Refused,
     slab::{keep, with},
     value::value,
@@ -19,7 +19,11 @@ fn of<R>(budget: f64, work: impl FnOnce(&Budget) -> R) -> napi::Result<R> {
 
 /// A budget of a policy given in code.
 #[napi]
-pub fn budget_new(policy: Unknown<'_>, clock: Option<f64>, now: f64) -> napi::Result<Either<f64, Refused>> {
+pub(crate) fn budget_new(
+    policy: Unknown<'_>,
+    clock: Option<f64>,
+    now: f64,
+) -> napi::Result<Either<f64, Refused>> {
     tell(now);
     Ok(match BudgetPolicy::from_value(&value(&policy)?, "", Dialect::Node) {
         Ok(policy) => Either::A(keep(Arc::new(Budget::with_clock(policy, chosen(clock)?)))),
@@ -29,27 +33,25 @@ pub fn budget_new(policy: Unknown<'_>, clock: Option<f64>, now: f64) -> napi::Re
 
 /// The most micro-tokens it holds.
 #[napi]
-#[expect(clippy::cast_precision_loss, reason = "at most a billion")]
-pub fn budget_capacity(budget: f64) -> napi::Result<f64> {
-    of(budget, |budget| budget.policy().capacity as f64)
+pub(crate) fn budget_capacity(budget: f64) -> napi::Result<f64> {
+    of(budget, |budget| number(budget.policy().capacity))
 }
 
 /// The micro-tokens it holds.
 #[napi]
-#[expect(clippy::cast_precision_loss, reason = "at most a billion")]
-pub fn budget_tokens(budget: f64) -> napi::Result<f64> {
-    of(budget, |budget| budget.tokens_micro() as f64)
+pub(crate) fn budget_tokens(budget: f64) -> napi::Result<f64> {
+    of(budget, |budget| number(budget.tokens_micro()))
 }
 
 /// Deposits for one call.
 #[napi]
-pub fn budget_deposit(budget: f64) -> napi::Result<()> {
+pub(crate) fn budget_deposit(budget: f64) -> napi::Result<()> {
     of(budget, Budget::deposit)
 }
 
 /// Takes a token, if there is one.
 #[napi]
-pub fn budget_withdraw(budget: f64, now: f64) -> napi::Result<bool> {
+pub(crate) fn budget_withdraw(budget: f64, now: f64) -> napi::Result<bool> {
     tell(now);
     of(budget, Budget::withdraw)
 }

@@ -44,13 +44,14 @@ thread_local! {
 }
 
 /// The payload of the step answered last.
+#[expect(clippy::unnecessary_wraps, reason = "of the shape of a hot function")]
 pub(crate) fn payload(_: Args) -> Result<f64, Gone> {
     Ok(PAYLOAD.get())
 }
 
 /// The words for the reasons to stop, in the order of their codes.
 #[napi]
-pub fn stop_reasons() -> Vec<&'static str> {
+pub(crate) fn stop_reasons() -> Vec<&'static str> {
     StopReason::ALL.iter().map(|reason| reason.as_str()).collect()
 }
 
@@ -189,6 +190,7 @@ pub(crate) fn cancelled([call, now, ..]: Args) -> Result<f64, Gone> {
 }
 
 /// `release(handle)`: nobody holds the object any more.
+#[expect(clippy::unnecessary_wraps, reason = "of the shape of a hot function")]
 pub(crate) fn release([handle, ..]: Args) -> Result<f64, Gone> {
     free(handle);
     Ok(0.0)
@@ -214,7 +216,7 @@ pub(crate) const fn pass(epoch: f64) -> Pass {
 }
 
 /// Outcomes as numbers: 0 success, 1 failure, 2 ignored, else cancelled.
-pub(crate) const fn outcome_of(code: f64) -> Outcome {
+pub(crate) fn outcome_of(code: f64) -> Outcome {
     match whole(code) {
         0 => Outcome::Success,
         1 => Outcome::Failure,
@@ -224,9 +226,9 @@ pub(crate) const fn outcome_of(code: f64) -> Outcome {
 }
 
 /// What a rejection says.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The whole message.
     pub message: String,
     /// The name of the breaker.
@@ -250,7 +252,7 @@ impl From<BreakerOpen> for Refusal {
 
 /// What the rejection of a call says.
 #[napi]
-pub fn call_refusal(call: f64) -> napi::Result<Refusal> {
+pub(crate) fn call_refusal(call: f64) -> napi::Result<Refusal> {
     let refusal = with(call, |running: &mut Box<Running>| {
         running.rejection.map(|rejection| Refusal::from(running.guard.refusal(rejection)))
     })?;
@@ -259,18 +261,18 @@ pub fn call_refusal(call: f64) -> napi::Result<Refusal> {
 
 /// The message of an attempt that its timeout cut.
 #[napi]
-pub fn call_attempt_timeout(call: f64) -> napi::Result<String> {
+pub(crate) fn call_attempt_timeout(call: f64) -> napi::Result<String> {
     Ok(with(call, |running: &mut Box<Running>| running.guard.attempt_timeout(&running.call).to_string())?)
 }
 
 /// The message of a call that exceeded its deadline.
 #[napi]
-pub fn call_deadline_exceeded(call: f64) -> napi::Result<String> {
+pub(crate) fn call_deadline_exceeded(call: f64) -> napi::Result<String> {
     Ok(with(call, |running: &mut Box<Running>| running.guard.deadline_exceeded(&running.call).to_string())?)
 }
 
 /// A new idempotency key.
 #[napi]
-pub fn new_idempotency_key() -> String {
+pub(crate) fn new_idempotency_key() -> String {
     overcurrent::idempotency_key()
 }

@@ -53,14 +53,19 @@ pub(crate) fn chosen(clock: Option<f64>) -> Result<Arc<dyn Clock>, Gone> {
 
 /// A number of JavaScript's as whole nanoseconds; what is none counts as zero.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-pub(crate) const fn whole(nanos: f64) -> u64 {
+pub(crate) fn whole(nanos: f64) -> u64 {
     nanos.round() as u64
 }
 
-/// A span in nanoseconds, as near as a double comes.
-#[expect(clippy::cast_precision_loss, reason = "exact below 104 days")]
+/// A count as a number of JavaScript's.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53: 104 days, where it counts nanoseconds")]
+pub(crate) const fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// A span in nanoseconds.
 pub(crate) const fn nanos(span: Span) -> f64 {
-    span.as_nanos() as f64
+    number(span.as_nanos())
 }
 
 /// A span in milliseconds.
@@ -75,7 +80,7 @@ pub(crate) fn span(raw: &Unknown<'_>, name: &str) -> napi::Result<Result<Span, R
 
 /// The nanoseconds of a duration given as the argument `name`.
 #[napi]
-pub fn span_nanos(raw: Unknown<'_>, name: String) -> napi::Result<Either<f64, Refused>> {
+pub(crate) fn span_nanos(raw: Unknown<'_>, name: String) -> napi::Result<Either<f64, Refused>> {
     Ok(match span(&raw, &name)? {
         Ok(span) => Either::A(nanos(span)),
         Err(refused) => Either::B(refused),
@@ -84,19 +89,19 @@ pub fn span_nanos(raw: Unknown<'_>, name: String) -> napi::Result<Either<f64, Re
 
 /// A new manual clock.
 #[napi]
-pub fn clock_new() -> f64 {
+pub(crate) fn clock_new() -> f64 {
     keep(ManualClock::new())
 }
 
 /// What a manual clock reads.
 #[napi]
-pub fn clock_now(clock: f64) -> napi::Result<BigInt> {
+pub(crate) fn clock_now(clock: f64) -> napi::Result<BigInt> {
     Ok(with(clock, |clock: &mut ManualClock| BigInt::from(clock.now().as_nanos()))?)
 }
 
 /// Moves a manual clock on, or sets it.
 #[napi]
-pub fn clock_move(clock: f64, by: Unknown<'_>, set: bool) -> napi::Result<Option<Refused>> {
+pub(crate) fn clock_move(clock: f64, by: Unknown<'_>, set: bool) -> napi::Result<Option<Refused>> {
     let name = if set { "set" } else { "advance" };
     let by = match span(&by, name)? {
         Ok(span) => span.into(),

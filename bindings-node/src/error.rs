@@ -4,9 +4,9 @@ use napi_derive::napi;
 use overcurrent::InvalidPolicy;
 
 /// What was refused, where and why, and all of that in one message.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The whole message.
     pub message: String,
     /// Where the value stands.
@@ -27,6 +27,6 @@ impl From<InvalidPolicy> for Refused {
 
 /// The message of a policy that JavaScript itself refused.
 #[napi]
-pub fn refusal_message(path: String, value: String, rule: String) -> String {
+pub(crate) fn refusal_message(path: String, value: String, rule: String) -> String {
     InvalidPolicy { path, value, rule }.to_string()
 }

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// What a guard is given beside its policy, all of it by handle.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 #[derive(Debug)]
-pub struct Brought {
+pub(crate) struct Brought {
     /// A manual clock.
     pub clock: Option<f64>,
     /// The seed of every draw.
@@ -30,9 +30,9 @@ pub struct Brought {
 }
 
 /// What JavaScript needs to know of a guard.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct GuardShape {
+pub(crate) struct GuardShape {
     /// Its handle.
     pub handle: f64,
     /// Its breaker's.
@@ -45,7 +45,7 @@ pub struct GuardShape {
 
 /// A guard of a policy given in code.
 #[napi]
-pub fn guard_new(
+pub(crate) fn guard_new(
     name: String,
     policy: Unknown<'_>,
     brought: Brought,
@@ -56,7 +56,7 @@ pub fn guard_new(
 
 /// A guard of the policy `name` in a document, whose file name says what it is written in.
 #[napi]
-pub fn guard_read(
+pub(crate) fn guard_read(
     file: String,
     text: String,
     name: String,

@@ -14,6 +14,7 @@
 //! | `guard`, `call` | guards and their running calls |
 //! | `breaker`, `budget`, `retry` | the others alone |
 #![deny(unsafe_code)]
+#![expect(clippy::needless_pass_by_value, reason = "the derive takes texts by value only")]
 
 mod breaker;
 mod budget;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use napi::{
-    Env, JsValue,
+    Env,
     bindgen_prelude::{JsObjectValue, Object, Unknown},
 };
 use napi_derive::napi;
@@ -52,7 +52,7 @@ static HOT: [Hot; 15] = [
 ];
 
 #[napi(module_exports)]
-pub fn register(mut exports: Object<'_>, env: Env) -> napi::Result<()> {
+pub(crate) fn register(mut exports: Object<'_>, env: Env) -> napi::Result<()> {
     for hot in &HOT {
         let function = function(env, hot.name, invoke, ptr::from_ref(hot).cast_mut().cast())?;
         exports.set_named_property(hot.name, function)?;

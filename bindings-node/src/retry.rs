@@ -10,7 +10,7 @@ use overcurrent::{
 };
 
 use crate::{
-    clock::{chosen, millis, nanos, span, tell},
+    clock::{chosen, millis, span, tell},
     error::Refused,
     slab::{keep, with},
     value::value,
@@ -45,9 +45,9 @@ pub(crate) struct Series {
 }
 
 /// What JavaScript needs to know of a retry.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct RetryShape {
+pub(crate) struct RetryShape {
     /// Its handle.
     pub handle: f64,
     /// Its budget's.
@@ -56,7 +56,7 @@ pub struct RetryShape {
 
 /// A retry of a policy given in code; `budget` is one shared with others.
 #[napi]
-pub fn retry_new(
+pub(crate) fn retry_new(
     policy: Unknown<'_>,
     clock: Option<f64>,
     seed: Option<BigInt>,
@@ -83,7 +83,7 @@ pub fn retry_new(
 
 /// Begins a call that must be over by a deadline, if one is given.
 #[napi]
-pub fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::Result<Either<f64, Refused>> {
+pub(crate) fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::Result<Either<f64, Refused>> {
     tell(now);
     let deadline = match value(&deadline)? {
         overcurrent::Value::Null => None,
@@ -101,9 +101,9 @@ pub fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::Result<
 }
 
 /// A decision to wait.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// How long, in ms.
     pub wait: f64,
     /// The same in ns, exactly.
@@ -112,7 +112,7 @@ pub struct Wait {
 
 /// Decides what follows an attempt that failed now: a wait, or the reason to stop.
 #[napi]
-pub fn retry_failed(
+pub(crate) fn retry_failed(
     series: f64,
     retryable: bool,
     hint: Unknown<'_>,

@@ -46,15 +46,18 @@ fn object(raw: &Unknown<'_>, depth: u32) -> Result<Value> {
     }
     let names = object.get_all_property_names(
         KeyCollectionMode::OwnOnly,
-        KeyFilter::Enumerable | KeyFilter::SkipSymbols,
+        KeyFilter::Enumerable,
         KeyConversion::NumbersToStrings,
     )?;
-    let field = |index| {
+    let mut entries = Vec::new();
+    for index in 0..names.get_array_length()? {
         let name: Unknown<'_> = names.get_element(index)?;
-        let value = tree(&object.get_property_unchecked::<_, Unknown<'_>>(name)?, depth)?;
-        Ok((text(&name)?, value))
-    };
-    Ok(Value::Table((0..names.get_array_length()?).map(field).collect::<Result<_>>()?))
+        if name.get_type()? == ValueType::String {
+            let field: Unknown<'_> = object.get_property_unchecked(name)?;
+            entries.push((text(&name)?, tree(&field, depth)?));
+        }
+    }
+    Ok(Value::Table(entries))
 }
 
 /// Whether it has no prototype, or one that has none itself: `Object.prototype` of any realm.

@@ -1,4 +1,40 @@
-//! One circuit-breaker and retry core.
+//! One circuit breaker and retry, with the same decisions in Rust, Python and Node.
+//!
+//! A [`Guard`] surrounds the calls of one dependency and decides as one: whether a call is admitted, how
+//! long an attempt may take, whether and when a failure is tried again.
+//!
+//! ```
+//! use overcurrent::{BreakerPolicy, Guard, RetryPolicy};
+//! use std::time::Duration;
+//!
+//! let guard = Guard::builder("payments")
+//!     .attempt_timeout(Duration::from_secs(2))
+//!     .retry(RetryPolicy::exponential(Duration::from_millis(100), Duration::from_secs(5)).max_attempts(4))
+//!     .breaker(BreakerPolicy::failure_rate(0.5))
+//!     .build()?;
+//! let receipt = guard.call(|attempt| Ok::<_, std::io::Error>(attempt.attempt()));
+//! assert_eq!(receipt.unwrap(), 1);
+//! # Ok::<(), overcurrent::InvalidPolicy>(())
+//! ```
+//!
+//! A [`Breaker`], a [`Retry`] and a [`Budget`] can be had alone. A policy can be a file
+//! ([`Guard::from_file`], [`PolicyDocument`]); a test brings its own time ([`ManualClock`]) and seed.
+//!
+//! # Layers
+//!
+//! Each imports only from those before it.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`kernel`] | what is decided, given a policy, a state and `now`; no clock, lock or I/O |
+//! | [`cells`] | the state in memory: 64-bit words and the compare-and-swap loops over them |
+//! | [`live`] | the objects a program holds |
+//! | [`drive`] | running the caller's function, blocking or asynchronous |
+//!
+//! # Features
+//!
+//! `toml` and `json` (both by default) read policy documents; `tokio` adds [`Guard`]'s `run`, which sleeps on
+//! tokio's timer. Any other runtime can be given to `Guard::run_on` as a [`Sleep`].
 #![forbid(unsafe_code)]
 
 pub mod cells;

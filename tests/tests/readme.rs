@@ -1,0 +1,49 @@
+//! README's Rust example, run as it stands there. (Its Python and Node examples are run by the tests
+//! of those languages, the policy file by each of them.)
+
+use std::{fs, path::Path};
+
+/// The example of README, kept in step with it by the test below.
+mod example {
+    include!("readme/example.rs");
+
+    pub(super) fn run() {
+        main().expect("the example runs");
+    }
+}
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("it is there")
+}
+
+/// The first block of README in `language`.
+fn block<'r>(readme: &'r str, language: &str) -> &'r str {
+    let (_, rest) = readme.split_once(&format!("```{language}\n")).expect("README has such a block");
+    rest.split_once("```").expect("the block ends").0
+}
+
+#[test]
+fn the_rust_example_runs() {
+    let readme = readme();
+    assert_eq!(
+        block(&readme, "rust"),
+        include_str!("readme/example.rs"),
+        "tests/tests/readme/example.rs differs"
+    );
+    let folder = std::env::temp_dir().join(format!("overcurrent-readme-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder to run in");
+    fs::write(folder.join("overcurrent.toml"), block(&readme, "toml")).expect("the policy file");
+    std::env::set_current_dir(&folder).expect("the only test of this process moves there");
+    example::run();
+    fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+#[test]
+fn the_two_commands_are_targets() {
+    let readme = readme();
+    let makefile = include_str!("../../Makefile");
+    for line in block(&readme, "sh").lines() {
+        let target = line.split_whitespace().nth(1).expect("make TARGET");
+        assert!(makefile.contains(&format!("\n{target}:")), "{target}");
+    }
+}
