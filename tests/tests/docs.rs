@@ -1,12 +1,13 @@
-//! README's Rust example, run as it stands there. (Its Python and Node examples are run by the tests
-//! of those languages, the policy file by each of them.)
+//! The docs, held to what they say: README's Rust example runs as it stands there, its commands are there,
+//! and the page of fields is that of the validator. (README's Python and Node examples are run by the tests
+//! of those languages.)
 
 use std::{fs, path::Path};
 
 /// The example of README, kept in step with it by the test below.
 #[expect(clippy::unnecessary_wraps, reason = "the dependency of an example may never fail")]
 mod example {
-    include!("readme/example.rs");
+    include!("docs/example.rs");
 
     pub(super) fn run() {
         main().expect("the example runs");
@@ -28,8 +29,8 @@ fn the_rust_example_runs() {
     let readme = readme();
     assert_eq!(
         block(&readme, "rust"),
-        include_str!("readme/example.rs"),
-        "tests/tests/readme/example.rs differs"
+        include_str!("docs/example.rs"),
+        "tests/tests/docs/example.rs differs"
     );
     let folder = std::env::temp_dir().join(format!("overcurrent-readme-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder to run in");
@@ -47,4 +48,11 @@ fn the_two_commands_are_targets() {
         let target = line.split_whitespace().nth(1).expect("make TARGET");
         assert!(makefile.contains(&format!("\n{target}:")), "{target}");
     }
+}
+
+#[test]
+fn the_page_of_fields_is_in_step_with_the_validator() {
+    let page = include_str!("../../docs/policy.md");
+    let made = overcurrent_tests::policy_docs::page();
+    assert!(page == made, "make docs/policy.md anew: cargo run -p overcurrent-tests --bin policy-docs");
 }
