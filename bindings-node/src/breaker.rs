@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
 use overcurrent::{
     Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window,
-    kernel::call::Rejection,
+    cells::breaker::layout, kernel::call::Rejection,
 };
 
 use crate::{
@@ -32,7 +32,34 @@ pub(crate) struct BreakerShape {
     pub needs_duration: bool,
 }
 
-/// A breaker of a policy given in code, or as a document writes it.
+/// The lanes of 32 bits, in a breaker's words, that JavaScript reads or adds to; the low lane of a word
+/// comes first.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    /// The low lane of the state word: calls pass where its two lowest bits are zero.
+    pub position: u32,
+    /// The high lane of the state word.
+    pub epoch: u32,
+    /// The failures in a row.
+    pub consecutive: u32,
+    /// The successes added in place.
+    pub quick: u32,
+}
+
+/// Where JavaScript finds what it reads.
+#[napi]
+pub(crate) fn lanes() -> Lanes {
+    let low = |word: usize| u32::try_from(word * 2).unwrap_or(u32::MAX);
+    Lanes {
+        position: low(layout::STATE),
+        epoch: low(layout::STATE) + 1,
+        consecutive: low(layout::CONSECUTIVE),
+        quick: low(layout::QUICK),
+    }
+}
+
+/// A breaker of a policy given in code.
 #[napi]
 pub(crate) fn breaker_new(
     name: String,

@@ -35,9 +35,9 @@ pub(crate) struct Brought {
 pub(crate) struct GuardShape {
     /// Its handle.
     pub handle: f64,
-    /// Its breaker's.
+    /// Its breaker's, unless that was brought.
     pub breaker: Option<f64>,
-    /// Its budget's.
+    /// Its budget's, unless that was brought.
     pub budget: Option<f64>,
     /// What bounds a first attempt, in ns.
     pub limit: f64,
@@ -72,6 +72,7 @@ fn made(
     brought: Brought,
 ) -> napi::Result<Either<GuardShape, Refused>> {
     tell(brought.now);
+    let own = (brought.breaker.is_none(), brought.budget.is_none());
     let surrounds = Surrounds {
         clock: Some(chosen(brought.clock)?),
         seed: brought.seed.map(|seed| seed.get_u64().1),
@@ -86,18 +87,18 @@ fn made(
     };
     let guard = policy.and_then(|policy| Guard::with(name, policy, surrounds, Dialect::Node));
     Ok(match guard {
-        Ok(guard) => Either::A(shape(guard)),
+        Ok(guard) => Either::A(shape(guard, own)),
         Err(error) => Either::B(error.into()),
     })
 }
 
-fn shape(guard: Guard) -> GuardShape {
+fn shape(guard: Guard, own: (bool, bool)) -> GuardShape {
     let policy = guard.policy();
     let limits = [policy.attempt_timeout, policy.deadline];
     GuardShape {
         limit: limits.into_iter().flatten().min().map_or(f64::INFINITY, nanos),
-        breaker: guard.breaker().map(|breaker| keep(Arc::clone(breaker))),
-        budget: guard.budget().map(|budget| keep(Arc::clone(budget))),
+        breaker: guard.breaker().filter(|_| own.0).map(|breaker| keep(Arc::clone(breaker))),
+        budget: guard.budget().filter(|_| own.1).map(|budget| keep(Arc::clone(budget))),
         handle: keep(Arc::new(guard)),
     }
 }

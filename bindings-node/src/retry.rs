@@ -50,7 +50,7 @@ pub(crate) struct Series {
 pub(crate) struct RetryShape {
     /// Its handle.
     pub handle: f64,
-    /// Its budget's.
+    /// Its budget's, unless that was brought.
     pub budget: Option<f64>,
 }
 
@@ -70,14 +70,11 @@ pub(crate) fn retry_new(
     };
     let clock = chosen(clock)?;
     let own = policy.budget.take().map(|own| Arc::new(Budget::with_clock(own, Arc::clone(&clock))));
-    let budget = match budget {
-        Some(budget) => Some(with(budget, |budget: &mut Arc<Budget>| Arc::clone(budget))?),
-        None => own,
-    };
+    let brought = budget.map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it))).transpose()?;
     let retry = Retry::with(policy, clock, seed.map(|seed| seed.get_u64().1));
     Ok(Either::A(RetryShape {
-        budget: budget.as_ref().map(|budget| keep(Arc::clone(budget))),
-        handle: keep(Rc::new(Shared { retry, budget })),
+        budget: own.as_ref().filter(|_| brought.is_none()).map(|own| keep(Arc::clone(own))),
+        handle: keep(Rc::new(Shared { retry, budget: brought.or(own) })),
     }))
 }
 

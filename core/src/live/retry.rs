@@ -25,7 +25,9 @@ use crate::kernel::{
 #[derive(Debug)]
 pub struct Retry {
     policy: RetryPolicy,
-    budget: Option<Budget>,
+    budget: Option<Arc<Budget>>,
+    /// How much longer the budget has existed than the retry.
+    budget_ahead: Span,
     stream: Stream,
     timer: Timer,
 }
@@ -39,8 +41,17 @@ impl Retry {
     /// A retry on a clock and, if given, a seed of the caller's.
     pub fn with(policy: RetryPolicy, clock: Arc<dyn Clock>, seed: Option<u64>) -> Self {
         let timer = Timer::start(clock);
-        let budget = policy.budget.map(|budget| Budget::on(budget, timer.clone()));
-        Self { policy, budget, stream: Stream::new(seed), timer }
+        let budget = policy.budget.map(|budget| Arc::new(Budget::on(budget, timer.clone())));
+        Self { policy, budget, budget_ahead: Span::ZERO, stream: Stream::new(seed), timer }
+    }
+
+    /// The same with a budget that it shares with others, on the same clock, in the place of its own.
+    #[must_use]
+    pub fn sharing(mut self, budget: Arc<Budget>) -> Self {
+        self.policy.budget = Some(*budget.policy());
+        self.budget_ahead = self.timer.behind(&budget.timer);
+        self.budget = Some(budget);
+        self
     }
 
     /// Its policy.
@@ -49,7 +60,7 @@ impl Retry {
     }
 
     /// Its budget, if the policy has one.
-    pub const fn budget(&self) -> Option<&Budget> {
+    pub const fn budget(&self) -> Option<&Arc<Budget>> {
         self.budget.as_ref()
     }
 
@@ -94,7 +105,7 @@ impl Resources for Retry {
     }
 
     fn withdraw(&self, now: Instant) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.withdraw_at(now))
+        self.budget.as_ref().is_none_or(|budget| budget.withdraw_at(now.after(self.budget_ahead)))
     }
 
     fn rejects(&self, _now: Instant, _then: Instant) -> bool {

@@ -1,0 +1,280 @@
+/**
+ * A breaker alone, and the permits it grants.
+ */
+import { Cells, view } from './cells.js'
+import type { Time } from './clock.js'
+import { BreakerOpen, accepted, quietly } from './errors.js'
+import { IGNORED, ordinary } from './judge.js'
+import { native, own } from './native.js'
+import { LIVE, live, without } from './options.js'
+import type { BreakerOptions, Duration } from './policy.js'
+import { wrapped } from './wrap.js'
+
+/** Where a breaker stands; the two forced states are an operator's overrides. */
+export type State = 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_closed'
+
+/** Why a breaker opened. */
+export type OpenReason =
+  | 'consecutive_failures'
+  | 'failure_rate'
+  | 'slow_rate'
+  | 'probe_failed'
+  | 'probe_timeout'
+  | 'manual'
+
+/** A breaker's state in portable form; the same document in every language. */
+export interface Snapshot {
+  readonly version: 1
+  readonly state: 'closed' | 'open' | 'half_open'
+  readonly override: 'forced_open' | 'forced_closed' | null
+  /** How long it was still to stay open, in nanoseconds. */
+  readonly remaining_ns: number
+  /** How often in a row it had opened. */
+  readonly opens: number
+  readonly reason: OpenReason | null
+}
+
+/** Outcomes as the core takes them. */
+export const OUTCOME = { success: 0, failure: 1, ignored: 2, cancelled: 3 } as const
+export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME]
+
+/** What the rest of the package knows of a breaker. */
+export class BreakerCore {
+  readonly name: string
+  /** Whether its window is one of time. */
+  readonly timed: boolean
+  /** Whether it asks how long a call took. */
+  readonly needsDuration: boolean
+  /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
+  readonly cells: Cells | undefined
+
+  constructor(
+    readonly handle: number,
+    readonly time: Time,
+  ) {
+    const { name, slow, timed, needsDuration } = native.breakerShape(handle)
+    this.name = name
+    this.timed = timed
+    this.needsDuration = needsDuration
+    const words = time.handle === undefined ? view(handle) : undefined
+    this.cells = words && new Cells(words, handle, slow)
+  }
+
+  /** When a call that begins now was granted, where that will matter. */
+  granted(): number {
+    return this.needsDuration ? this.time.now() : NaN
+  }
+
+  /** The epoch of an admitted call. Throws where none is admitted. */
+  acquire(): number {
+    const epoch = native.acquire(this.handle, this.time.now())
+    if (epoch < 0) throw quietly(() => new BreakerOpen(native.breakerRefusal(this.handle)))
+    return epoch
+  }
+
+  succeeded(epoch: number, granted: number): void {
+    const { timed, needsDuration } = this
+    const now = timed || needsDuration ? this.time.now() : 0
+    const took = needsDuration ? now - granted : 0
+    if (!this.cells?.succeed(epoch, took, now)) this.record(epoch, OUTCOME.success, granted, NaN)
+  }
+
+  record(epoch: number, outcome: Outcome, granted: number, took: number): void {
+    const until = native.settle(this.handle, epoch, outcome, granted, took, this.time.now())
+    if (outcome === OUTCOME.success) this.cells?.allow(epoch, until)
+  }
+}
+
+/** An admission that has not been used up. */
+interface Ticket {
+  readonly breaker: BreakerCore
+  readonly epoch: number
+  readonly granted: number
+  used: boolean
+}
+
+function use(ticket: Ticket, outcome: Outcome, took?: Duration): void {
+  if (ticket.used) return
+  const nanos = took === undefined ? NaN : accepted(native.spanNanos(took, 'took'))
+  ticket.used = true
+  ticket.breaker.record(ticket.epoch, outcome, ticket.granted, nanos)
+}
+
+/** Cancels permits that were lost. The last resort: nobody knows when it comes. */
+const lost = new FinalizationRegistry<Ticket>(ticket => use(ticket, OUTCOME.cancelled))
+
+/**
+ * The right to make one call. Say what became of it; only the first word counts. With `using`, leaving
+ * the block says that the call was cancelled. `took` is how long the call took, where the caller has
+ * measured it.
+ */
+export class Permit {
+  readonly #ticket: Ticket
+
+  /** @internal */
+  constructor(ticket: Ticket, probe: boolean) {
+    this.#ticket = ticket
+    // Only a probe holds a place that must come back.
+    if (probe) lost.register(this, ticket)
+  }
+
+  /** The call succeeded. */
+  success(took?: Duration): void {
+    use(this.#ticket, OUTCOME.success, took)
+  }
+
+  /** The call failed. */
+  failure(took?: Duration): void {
+    use(this.#ticket, OUTCOME.failure, took)
+  }
+
+  /** The call ended in a way that says nothing of the dependency. */
+  ignored(took?: Duration): void {
+    use(this.#ticket, OUTCOME.ignored, took)
+  }
+
+  /** The caller gave up. */
+  cancelled(took?: Duration): void {
+    use(this.#ticket, OUTCOME.cancelled, took)
+  }
+
+  [Symbol.dispose](): void {
+    use(this.#ticket, OUTCOME.cancelled)
+  }
+}
+
+/** What stands behind a breaker. */
+export let coreOf: (breaker: Breaker) => BreakerCore
+
+/** The live state of one dependency: whether calls pass, and why not. */
+export class Breaker {
+  readonly #core: BreakerCore
+
+  static {
+    coreOf = breaker => breaker.#core
+  }
+
+  /**
+   * A closed breaker.
+   * @throws InvalidPolicy naming the option, the value and the rule it breaks
+   */
+  constructor(name?: string, options?: BreakerOptions)
+  /** @internal the breaker of a guard */
+  constructor(name: string, core: BreakerCore)
+  constructor(name = 'breaker', options: BreakerOptions | BreakerCore = {}) {
+    if (options instanceof BreakerCore) {
+      this.#core = options
+      return
+    }
+    const { time, seed } = live(options)
+    const policy = without(options, LIVE)
+    const handle = accepted(native.breakerNew(String(name), policy, time.handle, seed, time.now()))
+    this.#core = new BreakerCore(own(this, handle), time)
+  }
+
+  /** Its name. */
+  get name(): string {
+    return this.#core.name
+  }
+
+  /** Where it stands. `open` shows as open until a call makes it half-open. */
+  get state(): State {
+    return native.breakerState(this.#core.handle)
+  }
+
+  /** Why it is open; `undefined` while it is not. */
+  get reason(): OpenReason | undefined {
+    return (native.breakerReason(this.#core.handle) as OpenReason | null) ?? undefined
+  }
+
+  /** How many outcomes came after their epoch was over, and changed nothing. */
+  get late(): number {
+    return native.breakerLate(this.#core.handle)
+  }
+
+  /** How many milliseconds until it will admit a probe; `undefined` while it is not open. */
+  get retryAfterMs(): number | undefined {
+    return native.breakerRetryAfter(this.#core.handle, this.#core.time.now()) ?? undefined
+  }
+
+  /**
+   * Asks for admission.
+   * @throws BreakerOpen when no call is admitted
+   */
+  acquire(): Permit {
+    const breaker = this.#core
+    const granted = breaker.granted()
+    const passed = breaker.cells?.enter() ?? -1
+    const epoch = passed < 0 ? breaker.acquire() : passed
+    return new Permit({ breaker, epoch, granted, used: false }, passed < 0)
+  }
+
+  /**
+   * Calls `fn` if the breaker admits it, and records what became of it: a value is a success, an
+   * error a failure, unless another breaker's rejection is the error.
+   * @throws BreakerOpen when no call is admitted; what `fn` throws
+   */
+  async call<T>(fn: () => T): Promise<Awaited<T>> {
+    const core = this.#core
+    const granted = core.granted()
+    let epoch = core.cells?.enter() ?? -1
+    if (epoch < 0) epoch = core.acquire()
+    let value
+    try {
+      value = await fn()
+    } catch (error) {
+      core.record(epoch, ordinary(error) === IGNORED ? OUTCOME.ignored : OUTCOME.failure, granted, NaN)
+      throw error
+    }
+    core.succeeded(epoch, granted)
+    return value
+  }
+
+  /** `fn` under this breaker, with its parameters, its result and its `this`. */
+  wrap<This, Args extends unknown[], T>(fn: (this: This, ...args: Args) => T): (this: This, ...args: Args) => Promise<Awaited<T>> {
+    return wrapped(fn, run => this.call(run))
+  }
+
+  /** Opens it by hand, for `time` (at most 24 h) or for its cooldown. */
+  trip(time?: Duration): void {
+    accepted(native.breakerTrip(this.#core.handle, time, this.#core.time.now()))
+  }
+
+  /** Closes it, with everything forgotten. */
+  reset(): void {
+    this.#command('reset')
+  }
+
+  /** Rejects every call until `automatic`. */
+  forceOpen(): void {
+    this.#command('forceOpen')
+  }
+
+  /** Admits every call until `automatic`. */
+  forceClosed(): void {
+    this.#command('forceClosed')
+  }
+
+  /** Takes an override back; does nothing without one. */
+  automatic(): void {
+    this.#command('automatic')
+  }
+
+  #command(command: string): void {
+    native.breakerCommand(this.#core.handle, command, this.#core.time.now())
+  }
+
+  /** The state in portable form, to restore in another process. */
+  snapshot(): Snapshot {
+    return JSON.parse(native.breakerSnapshot(this.#core.handle, this.#core.time.now())) as Snapshot
+  }
+
+  /**
+   * Goes to the state of a snapshot, in a new epoch.
+   * @throws InvalidPolicy where the snapshot cannot be
+   */
+  restore(snapshot: Snapshot): void {
+    const json = JSON.stringify(snapshot) ?? 'undefined'
+    accepted(native.breakerRestore(this.#core.handle, json, this.#core.time.now()))
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * A retry budget alone.
+ */
+import { timeOf, type Time } from './clock.js'
+import { accepted } from './errors.js'
+import { native, own } from './native.js'
+import { without } from './options.js'
+import type { BudgetOptions } from './policy.js'
+
+/** What the rest of the package knows of a budget. */
+export class BudgetCore {
+  constructor(
+    readonly handle: number,
+    readonly time: Time,
+  ) {}
+}
+
+/** What stands behind a budget. */
+export let budgetOf: (budget: Budget) => BudgetCore
+
+/** A retry budget, shared by all calls that may add retries to one dependency. */
+export class Budget {
+  readonly #core: BudgetCore
+
+  static {
+    budgetOf = budget => budget.#core
+  }
+
+  /**
+   * A full budget.
+   * @throws InvalidPolicy naming the option, the value and the rule it breaks
+   */
+  constructor(options?: BudgetOptions)
+  /** @internal the budget of a guard or a retry */
+  constructor(core: BudgetCore)
+  constructor(options: BudgetOptions | BudgetCore = {}) {
+    if (options instanceof BudgetCore) {
+      this.#core = options
+      return
+    }
+    const time = timeOf(options.clock)
+    const handle = accepted(native.budgetNew(without(options, ['clock']), time.handle, time.now()))
+    this.#core = new BudgetCore(own(this, handle), time)
+  }
+
+  /** The micro-tokens held (a token is 1,000,000), without a refill for the time since the last withdrawal. */
+  get tokensMicro(): number {
+    return native.budgetTokens(this.#core.handle)
+  }
+
+  /** Deposits for one call. */
+  deposit(): void {
+    native.budgetDeposit(this.#core.handle)
+  }
+
+  /** Takes a token for one retry, if there is one. */
+  withdraw(): boolean {
+    return native.budgetWithdraw(this.#core.handle, this.#core.time.now())
+  }
+}

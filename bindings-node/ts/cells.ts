@@ -1,0 +1,61 @@
+/**
+ * The core's words as JavaScript reads them in place, so that a healthy call does not cross over.
+ *
+ * INVARIANT: the low lane of the state word is read before its epoch. A transition between the two
+ * then gives a pass of the later epoch to a call that the earlier one admitted, which at worst counts
+ * one outcome more; the other way round it could count towards an epoch that had not begun.
+ */
+import { native } from './native.js'
+
+const { position: POSITION, epoch: EPOCH, consecutive: CONSECUTIVE, quick: QUICK } = native.lanes()
+
+/** From here on the lane of quick successes is emptied; it wraps at 2³². */
+const FULL = 2 ** 30
+
+/** Whether this runtime lets JavaScript see native memory; set to 1, the variable says that it does not. */
+const mapped = process.env['OVERCURRENT_NO_EXTERNAL_MEMORY'] !== '1'
+
+/** The words of a breaker or a budget; `undefined` where JavaScript cannot see them. They live as long as the view. */
+export function view(handle: number): Uint32Array | undefined {
+  const buffer = mapped ? native.words(handle) : undefined
+  return buffer && new Uint32Array(buffer)
+}
+
+/** The words of a breaker. */
+export class Cells {
+  readonly #words: Uint32Array
+  readonly #breaker: number
+  /** From how many ns on a call is slow. */
+  readonly #slow: number
+  /** The epoch and the end of the time in which a success may be added in place. */
+  #epoch = -1
+  #until = -Infinity
+
+  constructor(words: Uint32Array, breaker: number, slow: number) {
+    this.#words = words
+    this.#breaker = breaker
+    this.#slow = slow
+  }
+
+  /** The epoch of a call that passes, as the breaker is closed or forced closed; else −1. */
+  enter(): number {
+    if ((Atomics.load(this.#words, POSITION) & 3) !== 0) return -1
+    return Atomics.load(this.#words, EPOCH)
+  }
+
+  /** Counts a success in place where the window needs no care and nothing is to be cleared; else `false`. */
+  succeed(epoch: number, took: number, now: number): boolean {
+    if (epoch !== this.#epoch || now >= this.#until || took >= this.#slow) return false
+    const words = this.#words
+    if ((Atomics.load(words, POSITION) & 3) !== 0 || Atomics.load(words, EPOCH) !== epoch) return false
+    if (Atomics.load(words, CONSECUTIVE) !== 0) return false
+    if (Atomics.add(words, QUICK, 1) >= FULL) native.fold(this.#breaker)
+    return true
+  }
+
+  /** A success was recorded natively: `until` then, others of its epoch may be added in place. */
+  allow(epoch: number, until: number): void {
+    this.#epoch = epoch
+    this.#until = until
+  }
+}

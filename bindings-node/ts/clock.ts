@@ -1,0 +1,131 @@
+/**
+ * Where the time comes from: JavaScript's own clock and timers, looked up at each use so that fake
+ * ones hold, or a clock that a test moves by hand.
+ */
+import { LONGEST, ManualQueue, TimerQueue, type Deadlines } from './deadlines.js'
+import { accepted, refuse } from './errors.js'
+import { native, own } from './native.js'
+import type { Duration } from './policy.js'
+
+/** What the rest of the package needs of a clock. Times are in ns. */
+export interface Time {
+  /** The handle of a manual clock. */
+  readonly handle: number | undefined
+  now(): number
+  /** Where the attempts of one guard wait for their end. */
+  deadlines(): Deadlines
+  /** Resumes after `nanos`, which is also the wait that the native call answered last. */
+  wait(nanos: number, call: number, resume: () => void): Waiting
+  /** Resolves after exactly so many ns. */
+  sleep(nanos: bigint): Promise<void>
+}
+
+/** A wait that can be given up. */
+export interface Waiting {
+  cancel(): void
+}
+
+const MILLI = 1e6
+
+/** A wait on a timer that keeps the process alive: somebody awaits its end. */
+class TimerWait implements Waiting {
+  #timer: NodeJS.Timeout | undefined
+  readonly #due: number
+  readonly #resume: () => void
+
+  constructor(nanos: number, resume: () => void) {
+    this.#due = host.now() + nanos
+    this.#resume = resume
+    this.#arm(nanos)
+  }
+
+  #arm(nanos: number): void {
+    const delay = Math.ceil(nanos / MILLI)
+    this.#timer = globalThis.setTimeout(() => {
+      const left = this.#due - host.now()
+      // A timer may fire within a millisecond of its time; a longer wait takes several.
+      if (delay > LONGEST || (left > 0 && left <= MILLI)) this.#arm(left)
+      else this.#resume()
+    }, Math.min(delay, LONGEST))
+  }
+
+  cancel(): void {
+    globalThis.clearTimeout(this.#timer)
+  }
+}
+
+/** JavaScript's clock. */
+export const host: Time = {
+  handle: undefined,
+  now: () => globalThis.performance.now() * MILLI,
+  deadlines: () => new TimerQueue(host.now),
+  wait: (nanos, _call, resume) => new TimerWait(nanos, resume),
+  sleep: nanos => new Promise(resolve => new TimerWait(Number(nanos), resolve)),
+}
+
+class ManualTime implements Time {
+  readonly handle = own(this, native.clockNew())
+  readonly queue = new ManualQueue()
+
+  now(): number {
+    return Number(native.clockNow(this.handle))
+  }
+
+  deadlines(): Deadlines {
+    return this.queue
+  }
+
+  /** Waiting moves the clock on at once; the call goes on in a microtask. */
+  wait(_nanos: number, call: number, resume: () => void): Waiting {
+    native.sleep(call, this.handle)
+    this.queue.expire(this.now())
+    let given = false
+    queueMicrotask(() => {
+      if (!given) resume()
+    })
+    return { cancel: () => void (given = true) }
+  }
+
+  sleep(nanos: bigint): Promise<void> {
+    this.move(`${nanos}ns` as Duration, false)
+    return Promise.resolve()
+  }
+
+  move(by: Duration, set: boolean): void {
+    accepted(native.clockMove(this.handle, by, set))
+    this.queue.expire(this.now())
+  }
+}
+
+/** The time by a clock, JavaScript's if there is none. */
+export let timeOf: (clock: ManualClock | undefined) => Time
+
+/**
+ * A clock for tests: it stands still until it is moved, and waits move it, so a test never sleeps.
+ * Moving it past the end of a running attempt cuts that attempt.
+ */
+export class ManualClock {
+  readonly #time = new ManualTime()
+
+  static {
+    timeOf = clock => {
+      if (clock === undefined) return host
+      return clock instanceof ManualClock ? clock.#time : refuse('clock', clock, 'must be a `ManualClock`')
+    }
+  }
+
+  /** Nanoseconds since its creation. */
+  get nowNs(): bigint {
+    return native.clockNow(this.#time.handle)
+  }
+
+  /** Moves it on. */
+  advance(by: Duration): void {
+    this.#time.move(by, false)
+  }
+
+  /** Sets it to `sinceStart` after its creation, also back. */
+  set(sinceStart: Duration): void {
+    this.#time.move(sinceStart, true)
+  }
+}

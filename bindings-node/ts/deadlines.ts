@@ -1,0 +1,109 @@
+/**
+ * What bounds running attempts: one queue and one timer, however many calls are under way.
+ *
+ * All first attempts of a guard have the same time, so their ends come in the order of their starts,
+ * and joining and leaving the queue is a matter of links. What would end before the last in the queue
+ * (an attempt with little time left) gets a queue of its own. The timer never keeps the process alive.
+ */
+
+/** Something that ends at a certain time unless it leaves the queue before. Times are in ns. */
+export interface Due {
+  readonly due: number
+  queue: Deadlines | undefined
+  before: Due | undefined
+  after: Due | undefined
+  /** Its time is up. It has left the queue. */
+  expire(): void
+}
+
+/** Where attempts wait for their end. */
+export interface Deadlines {
+  add(item: Due): void
+  delete(item: Due): void
+}
+
+/** The longest delay a timer takes, in ms. */
+export const LONGEST = 2 ** 31 - 1
+const MILLI = 1e6
+
+/** The ends of attempts by the clock `now`. */
+export class TimerQueue implements Deadlines {
+  readonly #now: () => number
+  #first: Due | undefined
+  #last: Due | undefined
+  #timer: NodeJS.Timeout | undefined
+  /** The time the timer is set to, and the function that set it: fake timers may come and go. */
+  #set = 0
+  #by: unknown
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  add(item: Due): void {
+    const last = this.#last
+    if (last === undefined) this.#first = item
+    else if (item.due < last.due) return new TimerQueue(this.#now).add(item)
+    else last.after = item
+    item.before = last
+    item.queue = this
+    this.#last = item
+    if (this.#timer === undefined || this.#by !== globalThis.setTimeout) this.#arm(this.#first!.due)
+  }
+
+  delete(item: Due): void {
+    const { before, after } = item
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    item.before = item.after = item.queue = undefined
+  }
+
+  #arm(due: number): void {
+    const now = this.#now()
+    const delay = Math.min(Math.max(Math.ceil((due - now) / MILLI), 1), LONGEST)
+    this.#set = Math.min(due, now + LONGEST * MILLI)
+    this.#by = globalThis.setTimeout
+    this.#timer = globalThis.setTimeout(this.#fire, delay)
+    this.#timer.unref?.()
+  }
+
+  readonly #fire = (): void => {
+    this.#timer = undefined
+    let now = this.#now()
+    // A timer counts whole milliseconds and may fire within one of its time. Where the clock is
+    // further behind, the timers are fake ones that leave it alone, and are right.
+    if (now < this.#set - MILLI) now = this.#set
+    for (let item = this.#first; item !== undefined && item.due <= now; item = this.#first) {
+      this.delete(item)
+      item.expire()
+    }
+    if (this.#first !== undefined && this.#timer === undefined) this.#arm(this.#first.due)
+  }
+}
+
+/** The ends of attempts by a clock that is moved by hand. */
+export class ManualQueue implements Deadlines {
+  readonly #items = new Set<Due>()
+
+  add(item: Due): void {
+    item.queue = this
+    this.#items.add(item)
+  }
+
+  delete(item: Due): void {
+    item.queue = undefined
+    this.#items.delete(item)
+  }
+
+  /** Ends what is due at `now`, the earliest first. */
+  expire(now: number): void {
+    const due = [...this.#items].filter(item => item.due <= now).sort((one, other) => one.due - other.due)
+    for (const item of due) {
+      if (item.queue !== this) continue
+      this.delete(item)
+      item.expire()
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * What a result means: the user's `classify`, `ignore` and `on`, else the default. A value is a
+ * success, an error a retryable failure, and a rejection by another breaker is ignored, as it is no
+ * fault of this dependency.
+ */
+import { BreakerOpen, accepted, refuse } from './errors.js'
+import { native } from './native.js'
+import type { Duration, JudgeOptions } from './policy.js'
+
+/** Verdicts as the core takes them. */
+export const SUCCESS = 0
+export const IGNORED = 1
+export const RETRYABLE = 2
+export const FINAL = 3
+
+/** An error class, or a predicate. */
+export type Matcher = (abstract new (...args: never[]) => unknown) | ((error: unknown) => boolean)
+
+/** What a function returned or threw. */
+export type Result =
+  | { readonly value: unknown; readonly error?: never }
+  | { readonly error: unknown; readonly value?: never }
+
+/** A failure is retryable unless it says otherwise; `hint` is how long the server asked to wait (Retry-After). */
+export type Verdict =
+  | 'success'
+  | 'failure'
+  | 'ignored'
+  | { readonly retryable?: boolean | undefined; readonly hint?: Duration | undefined }
+
+/** Says what a result means; `undefined` leaves it to the rest of the options. */
+export type Classify = (result: Result) => Verdict | undefined | void
+
+type Predicate = (error: unknown) => boolean
+
+/** The meaning of an error where no user says otherwise. */
+export function ordinary(error: unknown): number {
+  return error instanceof BreakerOpen ? IGNORED : RETRYABLE
+}
+
+export class Judge {
+  readonly #classify: Classify | undefined
+  readonly #ignore: readonly Predicate[]
+  readonly #on: readonly Predicate[] | undefined
+  #reported = false
+  /** The hint of the verdict given last, in ns; NaN where there was none. */
+  hint = NaN
+
+  constructor({ classify, ignore, on }: JudgeOptions) {
+    if (classify !== undefined && typeof classify !== 'function') refuse('classify', classify, 'must be a function')
+    this.#classify = classify
+    this.#ignore = predicates('ignore', ignore) ?? []
+    this.#on = predicates('on', on)
+  }
+
+  /** Whether every value is a success. */
+  get trustsValues(): boolean {
+    return this.#classify === undefined
+  }
+
+  value(value: unknown): number {
+    return this.#asked({ value }) ?? SUCCESS
+  }
+
+  error(error: unknown): number {
+    const verdict = this.#asked({ error })
+    if (verdict !== undefined) return verdict
+    if (this.#any(this.#ignore, error)) return IGNORED
+    if (this.#on !== undefined) return this.#any(this.#on, error) ? RETRYABLE : IGNORED
+    return ordinary(error)
+  }
+
+  #asked(result: Result): number | undefined {
+    this.hint = NaN
+    if (this.#classify === undefined) return undefined
+    try {
+      return this.#meant(this.#classify(result))
+    } catch (error) {
+      this.#report('`classify`', error)
+      return undefined
+    }
+  }
+
+  #meant(verdict: Verdict | undefined | void): number | undefined {
+    if (verdict === undefined) return undefined
+    if (verdict === 'success') return SUCCESS
+    if (verdict === 'ignored') return IGNORED
+    if (verdict === 'failure') return RETRYABLE
+    if (typeof verdict !== 'object' || verdict === null || 'then' in verdict) throw new TypeError(`it answered ${shown(verdict)}`)
+    if (verdict.hint !== undefined) this.hint = accepted(native.spanNanos(verdict.hint, 'hint'))
+    return verdict.retryable === false ? FINAL : RETRYABLE
+  }
+
+  #any(predicates: readonly Predicate[], error: unknown): boolean {
+    return predicates.some(matches => {
+      try {
+        return matches(error)
+      } catch (thrown) {
+        this.#report('a predicate', thrown)
+        return false
+      }
+    })
+  }
+
+  /** Once, and without a say in any decision. */
+  #report(what: string, error: unknown): void {
+    if (this.#reported) return
+    this.#reported = true
+    const message = error instanceof Error ? error.message : shown(error)
+    process.emitWarning(`${what} of a guard failed and is passed over: ${message}`, {
+      type: 'OvercurrentWarning',
+      code: 'OVERCURRENT_CLASSIFY',
+    })
+  }
+}
+
+function shown(value: unknown): string {
+  return value !== null && typeof value === 'object' && 'then' in value ? 'a promise' : String(value)
+}
+
+function predicates(name: string, given: Matcher | readonly Matcher[] | undefined): Predicate[] | undefined {
+  if (given === undefined) return undefined
+  return [given].flat().map(matcher => {
+    if (typeof matcher !== 'function') refuse(name, matcher, 'must be an error class, a predicate or a list of them')
+    return isClass(matcher) ? (error: unknown) => error instanceof matcher : matcher
+  })
+}
+
+/** Whether it is a class: declared as one, or an error of the language, of whatever realm. */
+function isClass(matcher: Matcher): matcher is abstract new (...args: never[]) => unknown {
+  const prototype: unknown = matcher.prototype
+  if (typeof prototype !== 'object' || prototype === null) return false
+  return 'message' in prototype || Function.prototype.toString.call(matcher).startsWith('class')
+}

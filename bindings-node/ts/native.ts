@@ -1,0 +1,131 @@
+/**
+ * The addon: finds it, and says what it exports. Everything in it is addressed by handles, which are
+ * numbers; hot functions take and give numbers only. What they mean is said in `bindings-node/src`.
+ */
+import { join } from 'node:path'
+
+/** A policy that the core refused. */
+export interface Refused {
+  message: string
+  path: string
+  value: string
+  rule: string
+}
+
+/** A rejection by a breaker. */
+export interface Refusal {
+  message: string
+  breaker: string
+  reason: 'open' | 'half_open' | 'forced_open'
+  retryAfterMs?: number
+}
+
+/** What a guard is given beside its policy. */
+export interface Brought {
+  clock: number | undefined
+  seed: bigint | undefined
+  breaker: number | undefined
+  budget: number | undefined
+  now: number
+}
+
+export interface GuardShape {
+  handle: number
+  breaker?: number
+  budget?: number
+  limit: number
+}
+
+export interface BreakerShape {
+  name: string
+  slow: number
+  timed: boolean
+  needsDuration: boolean
+}
+
+export interface RetryShape {
+  handle: number
+  budget?: number
+}
+
+/** The 32-bit lanes of a breaker's words that JavaScript reads or adds to. */
+export interface Lanes {
+  position: number
+  epoch: number
+  consecutive: number
+  quick: number
+}
+
+interface Native {
+  // Hot.
+  enter(guard: number): number
+  deposit(guard: number): number
+  record(guard: number, epoch: number, outcome: number, started: number, now: number): number
+  begin(guard: number, now: number): number
+  adopt(guard: number, epoch: number, started: number): number
+  next(call: number, now: number): number
+  settled(call: number, verdict: number, hint: number, now: number): number
+  cut(call: number, now: number): number
+  cancelled(call: number, now: number): number
+  release(handle: number): number
+  sleep(call: number, clock: number): number
+  payload(): number
+  acquire(breaker: number, now: number): number
+  settle(breaker: number, epoch: number, outcome: number, granted: number, took: number, now: number): number
+  fold(breaker: number): number
+  words(handle: number): ArrayBuffer | undefined
+
+  // Cold.
+  lanes(): Lanes
+  stopReasons(): string[]
+  refusalMessage(path: string, value: string, rule: string): string
+  newIdempotencyKey(): string
+  spanNanos(span: unknown, name: string): number | Refused
+  clockNew(): number
+  clockNow(clock: number): bigint
+  clockMove(clock: number, by: unknown, set: boolean): Refused | null
+  guardNew(name: string, policy: unknown, brought: Brought): GuardShape | Refused
+  guardRead(file: string, text: string, name: string, brought: Brought): GuardShape | Refused
+  callRefusal(call: number): Refusal
+  callAttemptTimeout(call: number): string
+  callDeadlineExceeded(call: number): string
+  breakerNew(name: string, policy: unknown, clock: number | undefined, seed: bigint | undefined, now: number): number | Refused
+  breakerShape(breaker: number): BreakerShape
+  breakerState(breaker: number): 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_closed'
+  breakerReason(breaker: number): string | null
+  breakerLate(breaker: number): number
+  breakerRetryAfter(breaker: number, now: number): number | null
+  breakerTrip(breaker: number, span: unknown, now: number): Refused | null
+  breakerCommand(breaker: number, command: string, now: number): void
+  breakerSnapshot(breaker: number, now: number): string
+  breakerRestore(breaker: number, json: string, now: number): Refused | null
+  breakerRefusal(breaker: number): Refusal
+  budgetNew(policy: unknown, clock: number | undefined, now: number): number | Refused
+  budgetCapacity(budget: number): number
+  budgetTokens(budget: number): number
+  budgetDeposit(budget: number): void
+  budgetWithdraw(budget: number, now: number): boolean
+  retryNew(policy: unknown, clock: number | undefined, seed: bigint | undefined, budget: number | undefined, now: number): RetryShape | Refused
+  retryStart(retry: number, deadline: unknown, now: number): number | Refused
+  retryFailed(series: number, retryable: boolean, hint: unknown, now: number): { wait: number; waitNs: bigint } | string | Refused
+}
+
+function load(): Native {
+  const file = join(__dirname, `overcurrent.${process.platform}-${process.arch}.node`)
+  try {
+    return require(file) as Native
+  } catch (cause) {
+    throw new Error(`overcurrent has no native addon for ${process.platform}-${process.arch}: ${file} cannot be loaded; build it with \`npm run build\``, { cause })
+  }
+}
+
+export const native = load()
+
+/** Frees the native object of each owner that was collected. */
+const owners = new FinalizationRegistry<number>(handle => native.release(handle))
+
+/** Frees `handle` once nobody holds `owner` any more. */
+export function own(owner: object, handle: number): number {
+  owners.register(owner, handle)
+  return handle
+}

@@ -1,0 +1,35 @@
+/**
+ * Takes apart what options hold: a policy for the core to judge, and what only JavaScript knows.
+ */
+import { timeOf, type Time } from './clock.js'
+import { refuse } from './errors.js'
+import type { LiveOptions } from './policy.js'
+
+/** The options that are live objects, of every kind of object. */
+export const LIVE = ['clock', 'seed'] as const
+
+const SEEDS = 1n << 64n
+
+/** The clock and the seed. */
+export function live({ clock, seed }: LiveOptions): { time: Time; seed: bigint | undefined } {
+  return { time: timeOf(clock), seed: seeded(seed) }
+}
+
+function seeded(seed: bigint | number | undefined): bigint | undefined {
+  if (seed === undefined) return undefined
+  const whole = typeof seed === 'bigint' || Number.isSafeInteger(seed)
+  if (!whole || seed < 0 || BigInt(seed) >= SEEDS) refuse('seed', seed, 'must be a whole number, 0 to 18446744073709551615')
+  return BigInt(seed)
+}
+
+/** The options without some; for the core to see whatever else is there. */
+export function without(options: unknown, names: readonly string[]): unknown {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options
+  const rest: object = Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)))
+  return Object.setPrototypeOf(rest, Object.getPrototypeOf(options) as object | null)
+}
+
+/** The options with one replaced. */
+export function replaced(options: unknown, name: string, value: unknown): unknown {
+  return Object.assign(without(options, [name]) as object, { [name]: value })
+}

@@ -1,0 +1,124 @@
+/**
+ * A retry alone: a policy, its random stream and its budget.
+ */
+import { Budget, BudgetCore, budgetOf } from './budget.js'
+import type { Time } from './clock.js'
+import { accepted, note, type StopReason } from './errors.js'
+import { IGNORED, ordinary } from './judge.js'
+import { native, own } from './native.js'
+import { LIVE, live, replaced, without } from './options.js'
+import type { Duration, RetryOptions } from './policy.js'
+import { wrapped } from './wrap.js'
+
+/** What follows a failed attempt: a wait, in milliseconds and exactly in nanoseconds, or the end. */
+export type Decision =
+  | { readonly wait: number; readonly waitNs: bigint; readonly stop?: never }
+  | { readonly stop: StopReason; readonly wait?: never; readonly waitNs?: never }
+
+/** A failed attempt, as far as the decision needs to know it. */
+export interface Failure {
+  /** Whether trying again can cure it; `true` by default. */
+  readonly retryable?: boolean | undefined
+  /** How long the server asked to wait (Retry-After). */
+  readonly hint?: Duration | null | undefined
+}
+
+/** The retries of one call. */
+export class RetryCall {
+  readonly #handle: number
+  readonly #time: Time
+
+  /** @internal */
+  constructor(handle: number, time: Time) {
+    this.#handle = own(this, handle)
+    this.#time = time
+  }
+
+  /** Decides what follows an attempt that failed now. The caller does the waiting. */
+  failed({ retryable = true, hint }: Failure = {}): Decision {
+    const decision = accepted(native.retryFailed(this.#handle, retryable, hint, this.#time.now()))
+    return typeof decision === 'string' ? { stop: decision as StopReason } : decision
+  }
+}
+
+/** A retry's policy and its budget, for a guard. */
+export let partsOf: (retry: Retry) => { policy: unknown; budget: Budget | undefined }
+
+/** The policy of a retry, and a live budget that stood in it. */
+export function taken(options: unknown): { policy: unknown; budget: Budget | undefined } {
+  if (options instanceof Retry) return partsOf(options)
+  const budget = typeof options === 'object' && options !== null && 'budget' in options ? options.budget : undefined
+  if (!(budget instanceof Budget)) return { policy: options, budget: undefined }
+  return { policy: replaced(options, 'budget', false), budget }
+}
+
+/** Decides whether and when to try again. */
+export class Retry {
+  readonly #handle: number
+  readonly #time: Time
+  readonly #policy: unknown
+  readonly #budget: Budget | undefined
+
+  static {
+    partsOf = retry => ({ policy: retry.#policy, budget: retry.#budget })
+  }
+
+  /**
+   * A retry. Without a budget, unless one is given.
+   * @throws InvalidPolicy naming the option, the value and the rule it breaks
+   */
+  constructor(options: RetryOptions = {}) {
+    const { time, seed } = live(options)
+    const { policy, budget } = taken(without(options, LIVE))
+    const shared = budget && budgetOf(budget).handle
+    const shape = accepted(native.retryNew(policy, time.handle, seed, shared, time.now()))
+    this.#handle = own(this, shape.handle)
+    this.#time = time
+    this.#policy = policy
+    this.#budget = budget ?? adopted(shape.budget, time)
+  }
+
+  /** Its budget, if it has one. */
+  get budget(): Budget | undefined {
+    return this.#budget
+  }
+
+  /** Begins a call that must be over `deadline` from now, and deposits into the budget. */
+  start({ deadline }: { deadline?: Duration | null | undefined } = {}): RetryCall {
+    return new RetryCall(accepted(native.retryStart(this.#handle, deadline, this.#time.now())), this.#time)
+  }
+
+  /**
+   * Calls `fn` until it succeeds or retries end. Another breaker's rejection is not retried.
+   * @throws what `fn` threw last
+   */
+  async call<T>(fn: (context: { readonly attempt: number }) => T, options: { deadline?: Duration } = {}): Promise<Awaited<T>> {
+    const call = this.start(options)
+    const started = this.#time.now()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await fn({ attempt })
+      } catch (error) {
+        const decision = ordinary(error) === IGNORED ? undefined : call.failed()
+        if (decision?.waitNs === undefined) {
+          note(error, { attempts: attempt, elapsedMs: (this.#time.now() - started) / 1e6, stop: decision?.stop })
+          throw error
+        }
+        await this.#time.sleep(decision.waitNs)
+      }
+    }
+  }
+
+  /** `fn` under this retry, with its parameters, its result and its `this`. */
+  wrap<This, Args extends unknown[], T>(fn: (this: This, ...args: Args) => T): (this: This, ...args: Args) => Promise<Awaited<T>> {
+    return wrapped(fn, run => this.call(run))
+  }
+}
+
+/** The budget of a handle that was made natively. */
+export function adopted(handle: number | undefined, time: Time): Budget | undefined {
+  if (handle === undefined) return undefined
+  const budget = new Budget(new BudgetCore(handle, time))
+  own(budget, handle)
+  return budget
+}

@@ -1,0 +1,307 @@
+/**
+ * One guarded call: runs the function, waits, and tells the core what happened.
+ *
+ * A healthy call is decided here: it enters while the breaker is closed, and its success is counted in
+ * place. Whatever else happens is the core's to decide, through a native call that is made when it is
+ * first needed.
+ *
+ * INVARIANT: `attempt` is the attempt that is running; what any other one comes to is nobody's concern
+ * any more. A call ends once: by `over`, which leaves nothing behind.
+ */
+import { OUTCOME } from './breaker.js'
+import type { Waiting } from './clock.js'
+import type { Deadlines, Due } from './deadlines.js'
+import { AttemptTimeout, BreakerOpen, DeadlineExceeded, note, quietly, type StopReason } from './errors.js'
+import type { GuardCore } from './guard.js'
+import { SUCCESS } from './judge.js'
+import { native } from './native.js'
+
+/** What the function is told about the attempt it makes. */
+export interface Context {
+  /** Which attempt it is, from 1. */
+  readonly attempt: number
+  /** Aborts when the attempt is cut or the caller gives up; `reason` says which. Made when it is first read. */
+  readonly signal: AbortSignal
+  /** Milliseconds left for this attempt; `undefined` where nothing bounds it. */
+  readonly remaining: number | undefined
+  /** A key for the dependency to recognise the call by: the same on every attempt, different for every call. */
+  readonly idempotencyKey: string
+}
+
+/** What one call can be given. */
+export interface CallOptions {
+  /** Ends the call at once when it aborts, with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** The idempotency key; a new one by default. */
+  readonly key?: string | undefined
+}
+
+// The steps, as `bindings-node/src/call.rs` numbers them.
+const CODES = 32
+const TIMED_OUT = 16
+const ATTEMPT = 0
+const WAIT = 1
+const DONE = 2
+const REJECT = 3
+const EXCEEDED = 4
+const STOPS = native.stopReasons() as StopReason[]
+const FIRST_STOP = 5
+
+const NO_CALL = -1
+
+class Attempt implements Context, Due {
+  queue: Deadlines | undefined = undefined
+  before: Due | undefined = undefined
+  after: Due | undefined = undefined
+  readonly #run: Run<unknown>
+  #controller: AbortController | undefined = undefined
+  #over = false
+  #reason: unknown = undefined
+
+  constructor(
+    run: Run<unknown>,
+    readonly attempt: number,
+    readonly due: number,
+  ) {
+    this.#run = run
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#over) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  get remaining(): number | undefined {
+    return this.due === Infinity ? undefined : Math.max(this.due - this.#run.guard.time.now(), 0) / 1e6
+  }
+
+  get idempotencyKey(): string {
+    return (this.#run.key ??= native.newIdempotencyKey())
+  }
+
+  expire(): void {
+    this.#run.cut(this)
+  }
+
+  /** Tells the function, now or when it looks. */
+  abort(reason: unknown): void {
+    this.#over = true
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return { attempt: this.attempt, remaining: this.remaining }
+  }
+}
+
+export class Run<T> {
+  readonly guard: GuardCore
+  key: string | undefined
+  private readonly fn: (context: Context) => T
+  private readonly resolve: (value: Awaited<T>) => void
+  private readonly reject: (reason: unknown) => void
+  private started = 0
+  private epoch = 0
+  private call = NO_CALL
+  private attempts = 0
+  private attempt: Attempt | undefined = undefined
+  private waiting: Waiting | undefined = undefined
+  private caller: AbortSignal | undefined = undefined
+  /** What the last attempt came to, and whether it threw. */
+  private last: unknown = undefined
+  private threw = false
+
+  constructor(guard: GuardCore, fn: (context: Context) => T, resolve: (value: Awaited<T>) => void, reject: (reason: unknown) => void) {
+    this.guard = guard
+    this.fn = fn
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  start(options: CallOptions | undefined): void {
+    if (options !== undefined) {
+      this.key = options.key
+      const caller = options.signal
+      if (caller != null) {
+        if (caller.aborted) return this.reject(caller.reason)
+        caller.addEventListener('abort', this)
+        this.caller = caller
+      }
+    }
+    const { guard } = this
+    const now = (this.started = guard.time.now())
+    const epoch = guard.enter()
+    if (epoch < 0) {
+      const step = native.begin(guard.handle, now)
+      this.call = Math.floor(step / CODES)
+      this.follow(step % CODES, now)
+    } else {
+      this.epoch = epoch
+      this.run(guard.limit, now)
+    }
+  }
+
+  /** Makes an attempt that has `limit` ns. */
+  private run(limit: number, now: number): void {
+    const attempt = new Attempt(this as Run<unknown>, ++this.attempts, now + limit)
+    this.attempt = attempt
+    if (limit !== Infinity) this.guard.deadlines.add(attempt)
+    let value: unknown
+    try {
+      value = this.fn(attempt)
+      if (!(value instanceof Promise)) {
+        // Reading `then` may throw too, and is read once.
+        if (!isThenable(value)) return this.returned(attempt, value)
+        value = Promise.resolve(value)
+      }
+    } catch (error) {
+      return this.raised(attempt, error)
+    }
+    void (value as Promise<unknown>).then(
+      value => this.returned(attempt, value),
+      (error: unknown) => this.raised(attempt, error),
+    )
+  }
+
+  private returned(attempt: Attempt, value: unknown): void {
+    if (this.attempt !== attempt) return
+    const { guard } = this
+    const verdict = guard.trustsValues ? SUCCESS : guard.judge.value(value)
+    if (this.attempt !== attempt) return
+    const now = guard.time.now()
+    if (verdict === SUCCESS && this.call === NO_CALL && now < attempt.due) {
+      guard.succeeded(this.epoch, this.started, now)
+      this.over()
+      this.resolve(value as Awaited<T>)
+    } else {
+      this.settled(attempt, verdict, value, false, now)
+    }
+  }
+
+  private raised(attempt: Attempt, error: unknown): void {
+    if (this.attempt !== attempt) return
+    const verdict = this.guard.judge.error(error)
+    // The user's function may have aborted the call.
+    if (this.attempt === attempt) this.settled(attempt, verdict, error, true, this.guard.time.now())
+  }
+
+  private settled(attempt: Attempt, verdict: number, result: unknown, threw: boolean, now: number): void {
+    const code = native.settled(this.adopted(), verdict, this.guard.judge.hint, now)
+    this.leave(attempt)
+    if (code < TIMED_OUT && code !== EXCEEDED) {
+      this.last = result
+      this.threw = threw
+    }
+    this.follow(code, now, attempt)
+  }
+
+  /** The attempt's time was up. */
+  cut(attempt: Attempt): void {
+    if (this.attempt !== attempt) return
+    const now = this.guard.time.now()
+    const code = native.cut(this.adopted(), now)
+    this.leave(attempt)
+    this.follow(code, now, attempt)
+  }
+
+  /** The caller's signal aborted. */
+  handleEvent(): void {
+    const now = this.guard.time.now()
+    const reason: unknown = this.caller?.reason
+    const attempt = this.attempt
+    if (this.call === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
+    else native.cancelled(this.call, now)
+    this.call = NO_CALL
+    this.waiting?.cancel()
+    this.over()
+    this.reject(reason)
+    attempt?.abort(reason)
+  }
+
+  /** The native call; made now, if the call was healthy so far. */
+  private adopted(): number {
+    if (this.call === NO_CALL) this.call = native.adopt(this.guard.handle, this.epoch, this.started)
+    return this.call
+  }
+
+  /** Does the next step. `cut` is the attempt that has just ended, and was perhaps cut. */
+  private follow(code: number, now: number, cut?: Attempt): void {
+    if (code >= TIMED_OUT) {
+      code -= TIMED_OUT
+      const error = quietly(() => new AttemptTimeout(native.callAttemptTimeout(this.call)))
+      this.last = error
+      this.threw = true
+      cut?.abort(error)
+    }
+    switch (code) {
+      case ATTEMPT:
+        return this.run(native.payload(), now)
+      case WAIT:
+        return this.wait(native.payload())
+      case DONE:
+        return this.handOver(undefined, now)
+      case REJECT: {
+        const refusal = native.callRefusal(this.call)
+        return this.fail(quietly(() => new BreakerOpen(refusal)))
+      }
+      case EXCEEDED: {
+        const message = native.callDeadlineExceeded(this.call)
+        const cause = this.threw ? { cause: this.last } : undefined
+        const error = quietly(() => new DeadlineExceeded(message, cause))
+        this.account(error, undefined, now)
+        this.fail(error)
+        return cut?.abort(error)
+      }
+      default:
+        return this.handOver(STOPS[code - FIRST_STOP], now)
+    }
+  }
+
+  private wait(nanos: number): void {
+    this.waiting = this.guard.time.wait(nanos, this.call, () => {
+      this.waiting = undefined
+      const now = this.guard.time.now()
+      this.follow(native.next(this.call, now), now)
+    })
+  }
+
+  /** Ends the call with what the last attempt came to. */
+  private handOver(stop: StopReason | undefined, now: number): void {
+    if (!this.threw) {
+      this.over()
+      return this.resolve(this.last as Awaited<T>)
+    }
+    this.account(this.last, stop, now)
+    this.fail(this.last)
+  }
+
+  private account(error: unknown, stop: StopReason | undefined, now: number): void {
+    note(error, { attempts: this.attempts, elapsedMs: (now - this.started) / 1e6, stop })
+  }
+
+  private fail(error: unknown): void {
+    this.over()
+    this.reject(error)
+  }
+
+  /** The attempt does not run any more. */
+  private leave(attempt: Attempt): void {
+    attempt.queue?.delete(attempt)
+    this.attempt = undefined
+  }
+
+  /** The call has ended. */
+  private over(): void {
+    if (this.attempt !== undefined) this.leave(this.attempt)
+    if (this.call !== NO_CALL) native.release(this.call)
+    this.caller?.removeEventListener('abort', this)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && (typeof value === 'object' || typeof value === 'function') && typeof (value as PromiseLike<unknown>).then === 'function'
+}

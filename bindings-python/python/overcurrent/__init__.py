@@ -1,0 +1,79 @@
+"""Circuit breaker, retry, backoff and retry budget around any call, decided jointly.
+
+    from overcurrent import Guard, exponential
+
+    payments = Guard("payments", attempt_timeout="2s", retry={"backoff": exponential("100ms", max="5s")})
+
+    @payments
+    async def charge(order): ...
+
+A `Guard` surrounds a call with a deadline, retries, a breaker and a timeout for each attempt;
+`Breaker` and `Retry` are parts of it that can be used alone. A duration is a `timedelta`, seconds, or
+text such as `"250ms"`.
+"""
+
+from overcurrent._attempt import Attempt, current_attempt
+from overcurrent._breaker import Breaker
+from overcurrent._core import Budget, Failure, ManualClock, Permit, RetryCall, Stop, Wait, __version__
+from overcurrent._errors import (
+    AttemptTimeout,
+    BreakerOpen,
+    DeadlineExceeded,
+    InvalidPolicy,
+    OvercurrentError,
+)
+from overcurrent._guard import Guard
+from overcurrent._policy import (
+    Backoff,
+    BreakerPolicy,
+    BudgetPolicy,
+    Classify,
+    Duration,
+    GuardPolicy,
+    Jitter,
+    RetryPolicy,
+    Verdict,
+    Which,
+    constant,
+    exponential,
+    linear,
+    proportional,
+    schedule,
+)
+from overcurrent._retry import Retry
+
+__all__ = [
+    "Attempt",
+    "AttemptTimeout",
+    "Backoff",
+    "Breaker",
+    "BreakerOpen",
+    "BreakerPolicy",
+    "Budget",
+    "BudgetPolicy",
+    "Classify",
+    "DeadlineExceeded",
+    "Duration",
+    "Failure",
+    "Guard",
+    "GuardPolicy",
+    "InvalidPolicy",
+    "Jitter",
+    "ManualClock",
+    "OvercurrentError",
+    "Permit",
+    "Retry",
+    "RetryCall",
+    "RetryPolicy",
+    "Stop",
+    "Verdict",
+    "Wait",
+    "Which",
+    "__version__",
+    "constant",
+    "current_attempt",
+    "exponential",
+    "linear",
+    "proportional",
+    "schedule",
+]

@@ -1,0 +1,95 @@
+"""The attempt under way, as seen from inside the function that makes it."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from overcurrent._core import Call
+    from overcurrent._policy import StopReason
+
+LOOPS = "overcurrent._calls"
+"""The module whose frames keep the call they make in the local variable `call`."""
+
+running: ContextVar[Call] = ContextVar("overcurrent_running")
+"""The call under way, where it is asynchronous."""
+
+
+class Attempt:
+    """One attempt of a guarded call."""
+
+    __slots__ = ("_call", "number")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.number = call.attempts
+        """Which one, from 1."""
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left for it; None where nothing bounds it.
+
+        A blocking function should pass it on, as it cannot be cut.
+        """
+        return self._call.remaining
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key for the dependency to know the call by: the same on every attempt of one call."""
+        return self._call.idempotency_key
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds since the call began; None through a breaker alone, which does not measure it."""
+        return self._call.elapsed
+
+    @property
+    def stop(self) -> StopReason | None:
+        """Why the call was not retried, once that is so."""
+        return self._call.stop
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.number}>"
+
+
+def current_attempt() -> Attempt:
+    """Return the attempt that the calling code is a part of; the innermost, where they are nested.
+
+    Works anywhere below a guarded function, also in tasks that an asynchronous one starts. It costs
+    nothing until it is asked for: a blocking call is found by looking up the stack.
+
+    Raises:
+        LookupError: no attempt is under way.
+    """
+    caller = sys._getframe(1)
+    call = _on_stack(caller, _root()) or running.get(None) or _on_stack(caller, None)
+    if call is None:
+        raise LookupError("no attempt is under way")
+    return Attempt(call)
+
+
+def _on_stack(frame: FrameType | None, root: FrameType | None) -> Call | None:
+    """Return the call of the nearest of our loops on the stack, down to `root`."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == LOOPS:
+            call: Call | None = frame.f_locals.get("call")
+            if call is not None:
+                return call
+        if frame is root:
+            return None
+        frame = frame.f_back
+    return None
+
+
+def _root() -> FrameType | None:
+    """Return where the stack of the running task begins; what is below belongs to the event loop."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        task = asyncio.current_task() if asyncio is not None else None
+    except RuntimeError:  # no running event loop
+        return None
+    return None if task is None else getattr(task.get_coro(), "cr_frame", None)

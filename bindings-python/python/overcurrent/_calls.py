@@ -1,0 +1,163 @@
+"""The loops that make guarded calls. What to do next is the core's decision.
+
+One frame of ours stands between the caller and the function: each loop is written out where it runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import ModuleType
+
+    from overcurrent._core import Call
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
+
+
+@functools.cache
+def _tasks() -> ModuleType:
+    """Load what needs asyncio, when it is needed."""
+    from overcurrent import _tasks
+
+    return _tasks
+
+
+class Caller:
+    """Surrounds calls: directly, or as a decorator."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def begin(self) -> Call: ...
+        def begin_async(self) -> Call: ...
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a blocking function."""
+        call = self.begin()
+        while True:
+            try:
+                value = fn(*args, **kwargs)
+                if type(value) is CoroutineType:
+                    _refuse_coroutine(value)
+            except BaseException as error:
+                if not call.raised(error):
+                    raise
+            else:
+                if not call.returned(value):
+                    return value
+
+    async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a coroutine function, or another that returns an awaitable.
+
+        Where the attempt is bounded in time it runs in a task of its own.
+        """
+        tasks = _tasks()
+        call = self.begin_async()
+        while (step := call.resume()) is not True:
+            await tasks.sleep(step)
+        token = tasks.enter(call)
+        try:
+            while True:
+                try:
+                    if call.bounded:
+                        value: R = (await tasks.carry(call, fn(*args, **kwargs))).result()
+                    else:
+                        value = await fn(*args, **kwargs)
+                except BaseException as error:
+                    step = call.raised(error)
+                    while step is not True:
+                        if step is False:
+                            raise
+                        await tasks.sleep(step)
+                        step = call.resume()
+                else:
+                    step = call.returned(value)
+                    while step is not True:
+                        if step is False:
+                            return value
+                        await tasks.sleep(step)
+                        step = call.resume()
+        finally:
+            tasks.leave(token)
+
+    def wrap(self, fn: F) -> F:
+        """Return a function like `fn` that is called through this; the decorator form of it."""
+        import inspect
+
+        if isinstance(fn, classmethod | staticmethod):
+            return cast("F", type(fn)(self.wrap(fn.__func__)))
+        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+            raise TypeError("a generator function cannot be guarded, only what makes one attempt at a time")
+        if inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None)):  # noqa: B004
+            return cast("F", self._wrap_async(fn))
+        return cast("F", self._wrap_blocking(fn))
+
+    def __call__(self, fn: F) -> F:
+        """As `wrap`, for use as a decorator."""
+        return self.wrap(fn)
+
+    def _wrap_blocking(self, fn: Callable[P, R]) -> Callable[P, R]:
+        begin = self.begin
+
+        @functools.wraps(fn)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            call = begin()
+            while True:
+                try:
+                    value = fn(*args, **kwargs)
+                except BaseException as error:
+                    if not call.raised(error):
+                        raise
+                else:
+                    if not call.returned(value):
+                        return value
+
+        return guarded
+
+    def _wrap_async(self, fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        begin = self.begin_async
+        tasks = _tasks()
+
+        @functools.wraps(fn)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            call = begin()
+            while (step := call.resume()) is not True:
+                await tasks.sleep(step)
+            token = tasks.enter(call)
+            try:
+                while True:
+                    try:
+                        if call.bounded:
+                            value: R = (await tasks.carry(call, fn(*args, **kwargs))).result()
+                        else:
+                            value = await fn(*args, **kwargs)
+                    except BaseException as error:
+                        step = call.raised(error)
+                        while step is not True:
+                            if step is False:
+                                raise
+                            await tasks.sleep(step)
+                            step = call.resume()
+                    else:
+                        step = call.returned(value)
+                        while step is not True:
+                            if step is False:
+                                return value
+                            await tasks.sleep(step)
+                            step = call.resume()
+            finally:
+                tasks.leave(token)
+
+        return guarded
+
+
+def _refuse_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> None:
+    coroutine.close()
+    raise TypeError("`call` is for blocking functions; await `acall` for a coroutine function")

@@ -1,0 +1,291 @@
+"""The extension module, in Rust. `Budget`, `Failure`, `ManualClock`, `Permit`, `RetryCall`, `Stop` and
+`Wait` are public, in `overcurrent`; the rest is what the package is built on."""
+
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, final
+
+from overcurrent._policy import (
+    Classify,
+    Duration,
+    OpenReason,
+    RejectReason,
+    Snapshot,
+    State,
+    StopReason,
+    Which,
+)
+
+__version__: str
+
+Next: TypeAlias = bool | float
+_Hooks: TypeAlias = tuple[Which, Which, Classify | None]
+
+class Cut(BaseException):
+    """Tells a call that its attempt was cut by the guard; never leaves this package."""
+
+def invalid_policy_text(path: str, value: str, rule: str) -> str: ...
+def breaker_open_text(breaker: str, reason: RejectReason, retry_after: float | None) -> str: ...
+def attempt_timeout_text(guard: str, attempt: int, timeout: float) -> str: ...
+def deadline_exceeded_text(guard: str, attempts: int, deadline: float) -> str: ...
+@final
+class ManualClock:
+    """A clock for tests: it stands still until it is moved, and sleeping moves it."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def now_ns(self) -> int:
+        """Nanoseconds since its creation, as it was moved."""
+
+    def advance(self, duration: Duration) -> None:
+        """Move it on."""
+
+    def set(self, duration: Duration) -> None:
+        """Set it to so long after its creation, also back."""
+
+@final
+class Alarm:
+    """A callback that waits for a manual clock."""
+
+    def cancel(self) -> None: ...
+
+@final
+class Failure:
+    """What `classify` answers for a failure that is more than the word.
+
+    It says whether trying again can cure it, and how long the server asked to wait.
+    """
+
+    def __new__(cls, *, retryable: bool = True, hint: Duration | None = None) -> Self: ...
+    @property
+    def retryable(self) -> bool:
+        """Whether trying again can cure it."""
+
+    @property
+    def hint(self) -> float | None:
+        """How long the server asked to wait, in seconds."""
+
+@final
+class Permit:
+    """The right to make one call. Letting go of it says that the call was cancelled.
+
+    It is used up by one outcome; using it again does nothing. The duration of the call is measured,
+    unless it is given.
+    """
+
+    def success(self, took: Duration | None = None) -> None:
+        """The call succeeded."""
+
+    def failure(self, took: Duration | None = None) -> None:
+        """The call failed."""
+
+    def ignored(self, took: Duration | None = None) -> None:
+        """The call ended in a way that says nothing of the dependency."""
+
+    def cancelled(self, took: Duration | None = None) -> None:
+        """The caller gave up."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Literal[False]: ...
+
+@final
+class Budget:
+    """A retry budget, to be shared by all that may add retries to one dependency."""
+
+    def __new__(
+        cls,
+        *,
+        ratio: float | None = None,
+        min_per_second: float | None = None,
+        burst: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    def deposit(self) -> None:
+        """Deposit for one call."""
+
+    def withdraw(self) -> bool:
+        """Take a token for one retry, if there is one."""
+
+    @property
+    def tokens_micro(self) -> int:
+        """The micro-tokens held; a token is 1,000,000."""
+
+@final
+class Wait:
+    """The decision to try again, after a wait."""
+
+    __match_args__ = ("delay",)
+    @property
+    def delay(self) -> float:
+        """The wait in seconds."""
+
+    @property
+    def delay_ns(self) -> int:
+        """The wait in nanoseconds."""
+
+@final
+class Stop:
+    """The decision not to try again."""
+
+    __match_args__ = ("reason",)
+    @property
+    def reason(self) -> StopReason:
+        """Why not."""
+
+@final
+class RetryCall:
+    """The retries of one call, for a loop of one's own."""
+
+    def failed(self, *, retryable: bool = True, hint: Duration | None = None) -> Wait | Stop:
+        """Decide what follows an attempt that failed now."""
+
+    @property
+    def remaining(self) -> float | None:
+        """The seconds left for the call."""
+
+@final
+class Policy:
+    """A validated policy from a document."""
+
+    def __new__(cls, file_name: str, text: str, name: str) -> Self: ...
+
+@final
+class Call:
+    """One guarded call under way; see the source for how it is driven."""
+
+    def resume(self) -> Next: ...
+    def returned(self, value: object, /) -> Next: ...
+    def succeeded(self) -> Next: ...
+    def raised(self, error: BaseException, /) -> Next: ...
+    def cut(self) -> None: ...
+    def cancelled(self) -> None: ...
+    def arm(self, event_loop: AbstractEventLoop, callback: Callable[[], None]) -> TimerHandle | Alarm | None: ...
+    @property
+    def bounded(self) -> bool: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def remaining(self) -> float | None: ...
+    @property
+    def elapsed(self) -> float | None: ...
+    @property
+    def stop(self) -> StopReason | None: ...
+    @property
+    def over(self) -> bool: ...
+    @property
+    def idempotency_key(self) -> str: ...
+
+class Guard:
+    """The state of a guard."""
+
+    def __new__(
+        cls,
+        name: str,
+        policy: Mapping[str, Any] | Policy,
+        hooks: _Hooks,
+        clock: ManualClock | None,
+        seed: int | None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def given_breaker(self) -> Breaker | None: ...
+    @property
+    def has_breaker(self) -> bool: ...
+    @property
+    def budget(self) -> Budget | None:
+        """Its retry budget; None where retries are not limited so."""
+
+    def begin(self) -> Call: ...
+    def begin_async(self) -> Call: ...
+
+class Breaker:
+    """The state of a breaker."""
+
+    def __new__(
+        cls,
+        source: str | Guard | None,
+        fields: Mapping[str, Any],
+        hooks: _Hooks,
+        clock: ManualClock | None,
+        seed: int | None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands; open shows as open until a call makes it half-open."""
+
+    @property
+    def reason(self) -> OpenReason | None:
+        """Why it is open; None while it is not."""
+
+    @property
+    def late(self) -> int:
+        """How many outcomes came after their epoch was over, and changed nothing."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until it admits a probe; None while it is not open."""
+
+    def acquire(self) -> Permit:
+        """Ask for admission.
+
+        Raises:
+            BreakerOpen: no call is admitted.
+        """
+
+    def trip(self, for_: Duration | None = None) -> None:
+        """Open it by hand, for so long (at most 24 h) or for the policy's cooldown."""
+
+    def reset(self) -> None:
+        """Close it, with everything forgotten."""
+
+    def force_open(self) -> None:
+        """Reject every call until `automatic`."""
+
+    def force_closed(self) -> None:
+        """Admit every call until `automatic`."""
+
+    def automatic(self) -> None:
+        """Take an override back; does nothing without one."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the state in portable form, to restore in another process."""
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go to the state of a snapshot.
+
+        Raises:
+            InvalidPolicy: it is not one.
+        """
+
+    def begin(self) -> Call: ...
+    def begin_async(self) -> Call: ...
+
+class Retry:
+    """The state of a retry."""
+
+    def __new__(
+        cls,
+        fields: Mapping[str, Any],
+        hooks: _Hooks,
+        clock: ManualClock | None,
+        seed: int | None,
+    ) -> Self: ...
+    @property
+    def budget(self) -> Budget | None:
+        """Its retry budget, if it has one."""
+
+    def start(self, deadline: Duration | None = None) -> RetryCall:
+        """Begin a call that must be over `deadline` from now, for a loop of one's own."""
+
+    def begin(self) -> Call: ...
+    def begin_async(self) -> Call: ...

@@ -1,0 +1,266 @@
+//! The breaker of one dependency.
+
+use std::sync::{Arc, OnceLock};
+
+use overcurrent::{
+    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Outcome, Permit as Admission, Snapshot, Value, Verdict,
+    kernel::call::{Attempt, Rejection, Settled, Step},
+};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    prelude::*,
+    types::{PyMapping, PyString},
+};
+
+use crate::{
+    call::{Call, Machine},
+    clock::{ManualClock, Time},
+    error::{breaker_open, invalid},
+    guard::{Guard, seed},
+    hooks::{Hooks, Raw, Settings},
+    permit::Permit,
+    value::{entries, raw, secs, span},
+};
+
+/// The name of a breaker that was given none and belongs to no guard.
+const NAMELESS: &str = "breaker";
+
+/// The state of a breaker; `overcurrent.Breaker` is built on it.
+///
+/// It comes to life with its first use. Until then a guard that is given it lends it what it has none
+/// of: a name, a clock, a seed.
+#[pyclass(frozen, subclass, module = "overcurrent._core")]
+pub(crate) struct Breaker {
+    name: Option<String>,
+    policy: BreakerPolicy,
+    seed: Option<u64>,
+    /// Whether it was given its clock.
+    timed: bool,
+    pub(crate) settings: Py<Settings>,
+    live: OnceLock<Live>,
+}
+
+struct Live {
+    core: Arc<Core>,
+    time: Time,
+}
+
+#[pymethods]
+impl Breaker {
+    /// A breaker of its own, where `source` is its name or `None`; or that of a guard.
+    #[new]
+    fn new(
+        source: &Bound<'_, PyAny>,
+        fields: &Bound<'_, PyMapping>,
+        hooks: Raw<'_>,
+        clock: Option<Py<ManualClock>>,
+        seed: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = source.py();
+        if let Ok(guard) = source.cast::<Guard>()
+            && let Some(core) = guard.get().core.breaker()
+        {
+            return Ok(Self::of(core, &guard.get().settings, py));
+        }
+        let fields = Value::Table(entries(fields, |_, value| raw(value))?);
+        let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
+        Ok(Self {
+            name: source.extract()?,
+            policy: policy.map_err(|error| invalid(&error))?,
+            seed: seed.map(self::seed).transpose()?,
+            timed: clock.is_some(),
+            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time: Time::new(clock) })?,
+            live: OnceLock::new(),
+        })
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core().name()
+    }
+
+    /// Where it stands; open shows as open until a call makes it half-open.
+    #[getter]
+    fn state(&self) -> &'static str {
+        self.core().state().as_str()
+    }
+
+    /// Why it is open.
+    #[getter]
+    fn reason(&self) -> Option<&'static str> {
+        self.core().reason().map(overcurrent::OpenReason::as_str)
+    }
+
+    /// How many outcomes came after their epoch was over, and changed nothing.
+    #[getter]
+    fn late(&self) -> u64 {
+        self.core().late()
+    }
+
+    /// Seconds until it admits a probe.
+    #[getter]
+    fn retry_after(&self) -> Option<f64> {
+        self.core().retry_after().map(secs)
+    }
+
+    /// Asks for admission.
+    fn acquire(&self, py: Python<'_>) -> PyResult<Permit> {
+        self.core().acquire_owned().map(Permit::new).map_err(|error| breaker_open(py, error))
+    }
+
+    /// Opens it by hand, for so long or for the policy's cooldown.
+    #[pyo3(signature = (for_=None))]
+    fn trip(&self, for_: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let length = for_.map(|length| span(length, "for")).transpose()?;
+        self.core().trip(length.map(Into::into)).map_err(|error| invalid(&error))
+    }
+
+    /// Closes it, with everything forgotten.
+    fn reset(&self) {
+        self.core().reset();
+    }
+
+    /// Rejects every call until `automatic`.
+    fn force_open(&self) {
+        self.core().force_open();
+    }
+
+    /// Admits every call until `automatic`.
+    fn force_closed(&self) {
+        self.core().force_closed();
+    }
+
+    /// Takes an override back.
+    fn automatic(&self) {
+        self.core().automatic();
+    }
+
+    /// The state in portable form.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("json")?.call_method1("loads", (self.core().snapshot().to_json(),))
+    }
+
+    /// Goes to the state of a snapshot.
+    fn restore(&self, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
+        let text = snapshot.py().import("json")?.call_method1("dumps", (snapshot,))?;
+        let snapshot = Snapshot::from_json(&text.cast::<PyString>()?.to_cow()?);
+        snapshot.and_then(|snapshot| self.core().restore(&snapshot)).map_err(|error| invalid(&error))
+    }
+
+    /// Begins a call that waits in the calling thread; its attempt may be made.
+    fn begin(slf: &Bound<'_, Self>) -> PyResult<Call> {
+        let py = slf.py();
+        let breaker = slf.get();
+        Call::blocking(py, breaker.settings.clone_ref(py), BreakerRun::begin(breaker))
+    }
+
+    /// Begins a call that leaves the waiting to its caller.
+    fn begin_async(slf: &Bound<'_, Self>) -> Call {
+        let breaker = slf.get();
+        Call::new(breaker.settings.clone_ref(slf.py()), BreakerRun::begin(breaker))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Breaker `{}`: {}>", self.name(), self.state())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.settings)
+    }
+}
+
+impl Breaker {
+    fn of(core: &Arc<Core>, settings: &Py<Settings>, py: Python<'_>) -> Self {
+        let time = settings.get().time.clone_ref(py);
+        Self {
+            name: None,
+            policy: core.policy().clone(),
+            seed: None,
+            timed: true,
+            settings: settings.clone_ref(py),
+            live: OnceLock::from(Live { core: Arc::clone(core), time }),
+        }
+    }
+
+    #[inline]
+    fn core(&self) -> &Arc<Core> {
+        match self.live.get() {
+            Some(live) => &live.core,
+            None => self.enliven(NAMELESS, &self.settings.get().time, None),
+        }
+    }
+
+    #[cold]
+    fn enliven(&self, name: &str, time: &Time, seed: Option<u64>) -> &Arc<Core> {
+        let live = self.live.get_or_init(|| {
+            let name = self.name.as_deref().unwrap_or(name);
+            let core = Core::with(name, self.policy.clone(), time.clock(), self.seed.or(seed));
+            Live { core: Arc::new(core), time: Python::attach(|py| time.clone_ref(py)) }
+        });
+        &live.core
+    }
+
+    /// The breaker as a part of a guard, which lends it a name, a clock and a seed if it is not alive
+    /// yet.
+    pub(crate) fn adopted(&self, name: &str, time: &Time, seed: Option<u64>) -> Arc<Core> {
+        Arc::clone(self.enliven(name, time, seed))
+    }
+
+    /// Its clock, if that is settled.
+    pub(crate) fn time(&self) -> Option<&Time> {
+        self.live.get().map(|live| &live.time).or(self.timed.then(|| &self.settings.get().time))
+    }
+}
+
+/// A call under way through a breaker alone.
+pub(crate) struct BreakerRun {
+    breaker: Arc<Core>,
+    admission: Option<Admission<Arc<Core>>>,
+}
+
+impl BreakerRun {
+    fn begin(breaker: &Breaker) -> Machine {
+        Machine::Breaker(Self { breaker: Arc::clone(breaker.core()), admission: None })
+    }
+
+    #[inline]
+    pub(crate) fn next(&mut self) -> Step {
+        match self.breaker.acquire_owned() {
+            Ok(admission) => {
+                self.admission = Some(admission);
+                Step::Attempt(Attempt { number: 1, cut: None })
+            }
+            Err(BreakerOpen { reason, retry_after, .. }) => Step::Reject(Rejection { reason, retry_after }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
+        self.record(match verdict {
+            Verdict::Success => Outcome::Success,
+            Verdict::Failure(_) => Outcome::Failure,
+            Verdict::Ignored => Outcome::Ignored,
+        });
+        Settled { step: Step::Done, timed_out: false }
+    }
+
+    pub(crate) fn cancelled(&mut self) {
+        self.record(Outcome::Cancelled);
+    }
+
+    fn record(&mut self, outcome: Outcome) {
+        if let Some(admission) = self.admission.take() {
+            admission.record(outcome);
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.breaker.name()
+    }
+
+    pub(crate) fn refusal(&self, rejection: Rejection) -> BreakerOpen {
+        self.breaker.refusal(rejection)
+    }
+}

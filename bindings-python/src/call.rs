@@ -1,0 +1,466 @@
+//! One guarded call under way: drives a machine of the core for the loops in Python.
+//!
+//! | method | tells | answers |
+//! | --- | --- | --- |
+//! | `resume()` | nothing; asks for the first attempt, or for the next after a wait | what follows |
+//! | `returned(value)` | the attempt returned | what follows |
+//! | `raised(error)` | it raised; what is no `Exception` is a cancellation | what follows |
+//! | `cut()` | its time was up; `raised(Cut())` then answers what follows | nothing |
+//! | `cancelled()` | the caller gave up | nothing |
+//!
+//! What follows is `True`: make an attempt; `False`: it is over, hand over what the last attempt
+//! returned or raised; a number: sleep so many seconds, then `resume()`. Where something else is to be
+//! raised (a rejection, a timeout), it is raised here. A blocking call waits here and answers no
+//! numbers.
+//!
+//! INVARIANT: no Python code runs, and nothing of Python's is dropped, while the run is locked.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use overcurrent::{
+    Span, StopReason, Verdict, idempotency_key,
+    kernel::call::{Rejection, Settled, Step},
+};
+use pyo3::{
+    BoundObject, PyTraverseError, PyVisit,
+    exceptions::{PyBaseException, PyException, PyRuntimeError},
+    intern,
+    prelude::*,
+    types::{PyBool, PyFloat, PyList, PyString},
+};
+
+use crate::{
+    breaker::BreakerRun,
+    error::{Cut, attempt_timeout, breaker_open, deadline_exceeded},
+    guard::GuardRun,
+    hooks::Settings,
+    retry::RetryRun,
+    value::secs,
+};
+
+/// A machine of the core, with what it decides by.
+pub(crate) enum Machine {
+    Guard(GuardRun),
+    Breaker(BreakerRun),
+    Retry(RetryRun),
+}
+
+/// What the last attempt came to.
+enum Last {
+    None,
+    Value,
+    Raised(Py<PyBaseException>),
+    TimedOut,
+}
+
+struct Run {
+    machine: Machine,
+    last: Last,
+    /// What follows an attempt that was cut, until its loop asks.
+    cut: Option<Settled>,
+    /// What an event loop is sleeping.
+    pause: Option<Span>,
+    stop: Option<StopReason>,
+    over: bool,
+}
+
+/// What follows.
+pub(crate) enum Next {
+    Attempt,
+    Over,
+    Sleep(f64),
+}
+
+impl<'py> IntoPyObject<'py> for Next {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    #[inline]
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self {
+            Self::Attempt => PyBool::new(py, true).into_any().into_bound(),
+            Self::Over => PyBool::new(py, false).into_any().into_bound(),
+            Self::Sleep(seconds) => PyFloat::new(py, seconds).into_any(),
+        })
+    }
+}
+
+/// One call under way.
+#[pyclass(frozen, freelist = 64, module = "overcurrent._core")]
+pub(crate) struct Call {
+    settings: Py<Settings>,
+    run: Mutex<Run>,
+    key: OnceLock<String>,
+    blocking: bool,
+}
+
+impl Call {
+    /// A call that has not asked for its first attempt yet; the loop in Python waits for it.
+    pub(crate) const fn new(settings: Py<Settings>, machine: Machine) -> Self {
+        Self::of(settings, machine, false)
+    }
+
+    /// A call whose first attempt may be made; waits here.
+    #[inline]
+    pub(crate) fn blocking(py: Python<'_>, settings: Py<Settings>, mut machine: Machine) -> PyResult<Self> {
+        let step = machine.next();
+        let call = Self::of(settings, machine, true);
+        call.follow(py, step)?;
+        Ok(call)
+    }
+
+    const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
+        let run = Run { machine, last: Last::None, cut: None, pause: None, stop: None, over: false };
+        Self { settings, run: Mutex::new(run), key: OnceLock::new(), blocking }
+    }
+}
+
+#[pymethods]
+impl Call {
+    fn resume(&self, py: Python<'_>) -> PyResult<Next> {
+        let pause = self.run().pause.take();
+        if let Some(span) = pause {
+            self.settings.get().time.slept(py, span)?;
+        }
+        let step = self.run().machine.next();
+        self.follow(py, step)
+    }
+
+    #[pyo3(signature = (value, /))]
+    fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
+        let py = value.py();
+        let verdict = self.settings.get().hooks.value(value).inspect_err(|_| self.cancelled())?;
+        self.settle(py, verdict, Last::Value)
+    }
+
+    /// As `returned`, where there is no value that could mean anything else.
+    fn succeeded(&self, py: Python<'_>) -> PyResult<Next> {
+        self.settle(py, Verdict::Success, Last::Value)
+    }
+
+    #[pyo3(signature = (error, /))]
+    fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
+        let py = error.py();
+        if !error.is_instance_of::<PyException>() && !error.is_instance_of::<Cut>() {
+            self.cancelled();
+            return Ok(Next::Over);
+        }
+        let was_cut = self.run().cut.is_some();
+        if was_cut {
+            return self.settle(py, Verdict::Ignored, Last::None);
+        }
+        let verdict = self.settings.get().hooks.error(error).inspect_err(|_| self.cancelled())?;
+        self.settle(py, verdict, Last::Raised(error.clone().unbind()))
+    }
+
+    fn cut(&self) {
+        let mut run = self.run();
+        let settled = run.machine.cut();
+        run.cut = Some(settled);
+    }
+
+    fn cancelled(&self) {
+        let mut run = self.run();
+        run.machine.cancelled();
+        run.over = true;
+        let last = std::mem::replace(&mut run.last, Last::None);
+        drop(run);
+        drop(last);
+    }
+
+    /// Has `callback` run by `event_loop` when the time of the attempt is up; `None` if nothing bounds
+    /// it.
+    fn arm<'py>(
+        &self,
+        event_loop: &Bound<'py, PyAny>,
+        callback: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(left) = self.run().machine.remaining() else { return Ok(None) };
+        self.settings.get().time.alarm(event_loop, callback, left).map(Some)
+    }
+
+    /// Whether anything bounds the running attempt.
+    #[getter]
+    fn bounded(&self) -> bool {
+        self.run().machine.remaining().is_some()
+    }
+
+    /// How many attempts have begun.
+    #[getter]
+    fn attempts(&self) -> u32 {
+        self.run().machine.attempts()
+    }
+
+    /// The seconds left for the running attempt.
+    #[getter]
+    fn remaining(&self) -> Option<f64> {
+        self.run().machine.remaining().map(secs)
+    }
+
+    /// The seconds since the call began; `None` where that is not measured.
+    #[getter]
+    fn elapsed(&self) -> Option<f64> {
+        self.run().machine.elapsed().map(secs)
+    }
+
+    /// Why the call was not retried, once that is so.
+    #[getter]
+    fn stop(&self) -> Option<&'static str> {
+        self.run().stop.map(StopReason::as_str)
+    }
+
+    /// Whether the call is over.
+    #[getter]
+    fn over(&self) -> bool {
+        self.run().over
+    }
+
+    /// The same on every attempt of the call, different for every call.
+    #[getter]
+    fn idempotency_key(&self) -> &str {
+        self.key.get_or_init(idempotency_key)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(run) = self.run.try_lock() else { return Ok(()) };
+        if let Last::Raised(error) = &run.last {
+            visit.call(error)?;
+        }
+        match &run.machine {
+            Machine::Guard(run) => run.traverse(&visit)?,
+            Machine::Breaker(_) => {}
+            Machine::Retry(run) => run.traverse(&visit)?,
+        }
+        visit.call(&self.settings)
+    }
+}
+
+impl Call {
+    #[inline]
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The attempt has ended and means `verdict`; or was cut before, which then is what counts.
+    #[inline]
+    fn settle(&self, py: Python<'_>, verdict: Verdict, own: Last) -> PyResult<Next> {
+        let mut run = self.run();
+        let settled = match run.cut.take() {
+            Some(settled) => settled,
+            None => run.machine.settled(verdict),
+        };
+        let last = match settled {
+            Settled { timed_out: true, .. } => Last::TimedOut,
+            Settled { step: Step::Exceeded, .. } => {
+                drop(run);
+                drop(own);
+                return self.follow(py, Step::Exceeded);
+            }
+            Settled { .. } => own,
+        };
+        let dropped = std::mem::replace(&mut run.last, last);
+        drop(run);
+        drop(dropped);
+        self.follow(py, settled.step)
+    }
+
+    /// Does what the machine says, up to the next attempt, the end or, in an event loop, a sleep.
+    #[inline]
+    fn follow(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
+        match step {
+            Step::Attempt(_) => Ok(Next::Attempt),
+            Step::Wait(span) => self.wait(py, span),
+            step => self.end(py, step),
+        }
+    }
+
+    #[cold]
+    fn wait(&self, py: Python<'_>, mut span: Span) -> PyResult<Next> {
+        let time = &self.settings.get().time;
+        loop {
+            if span != Span::ZERO {
+                if !self.blocking {
+                    self.run().pause = Some(span);
+                    return Ok(Next::Sleep(time.pause(span)));
+                }
+                time.sleep(py, span)?;
+            }
+            let step = self.run().machine.next();
+            match step {
+                Step::Wait(next) => span = next,
+                step => return self.follow(py, step),
+            }
+        }
+    }
+
+    fn end(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
+        let mut run = self.run();
+        run.over = true;
+        if let Step::Stop(reason) = step {
+            run.stop = Some(reason);
+        }
+        let last = std::mem::replace(&mut run.last, Last::None);
+        drop(run);
+        match step {
+            Step::Stop(reason) => match last {
+                Last::Raised(error) => {
+                    self.annotate(error.bind(py), reason)?;
+                    Ok(Next::Over)
+                }
+                Last::TimedOut => {
+                    let error = self.timed_out(py);
+                    self.annotate(error.value(py), reason)?;
+                    Err(error)
+                }
+                Last::None | Last::Value => Ok(Next::Over),
+            },
+            Step::Reject(rejection) => Err(self.refused(py, rejection)),
+            Step::Exceeded => {
+                let error = self.exceeded(py);
+                match last {
+                    Last::Raised(cause) => {
+                        error.set_cause(py, Some(PyErr::from_value(cause.into_bound(py).into_any())));
+                    }
+                    Last::TimedOut => error.set_cause(py, Some(self.timed_out(py))),
+                    Last::None | Last::Value => {}
+                }
+                Err(error)
+            }
+            _ => Ok(Next::Over),
+        }
+    }
+
+    fn refused(&self, py: Python<'_>, rejection: Rejection) -> PyErr {
+        let refusal = match &self.run().machine {
+            Machine::Guard(run) => Some(run.refusal(rejection)),
+            Machine::Breaker(run) => Some(run.refusal(rejection)),
+            Machine::Retry(_) => None,
+        };
+        refusal.map_or_else(impossible, |refusal| breaker_open(py, refusal))
+    }
+
+    fn timed_out(&self, py: Python<'_>) -> PyErr {
+        let error = match &self.run().machine {
+            Machine::Guard(run) => Some(run.attempt_timeout()),
+            Machine::Breaker(_) | Machine::Retry(_) => None,
+        };
+        error.map_or_else(impossible, |error| attempt_timeout(py, error))
+    }
+
+    fn exceeded(&self, py: Python<'_>) -> PyErr {
+        let error = match &self.run().machine {
+            Machine::Guard(run) => Some(run.deadline_exceeded()),
+            Machine::Breaker(_) | Machine::Retry(_) => None,
+        };
+        error.map_or_else(impossible, |error| deadline_exceeded(py, error))
+    }
+
+    /// Leaves an account of the call with the error that comes out of it: a note, in the place of one
+    /// that the same guard left before.
+    fn annotate(&self, error: &Bound<'_, PyBaseException>, reason: StopReason) -> PyResult<()> {
+        let py = error.py();
+        let (who, attempts, elapsed) = {
+            let run = self.run();
+            (run.machine.who(), run.machine.attempts(), run.machine.elapsed())
+        };
+        let head = format!("{who} gave up after ");
+        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let note = format!("{head}{attempts} in {:.3}s: {}", secs(elapsed.unwrap_or_default()), reason.as_str());
+        if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
+            && let Ok(notes) = notes.cast::<PyList>()
+        {
+            let older = notes.iter().position(|note| {
+                note.cast::<PyString>().is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(&head)))
+            });
+            if let Some(index) = older {
+                notes.del_item(index)?;
+            }
+        }
+        error.call_method1(intern!(py, "add_note"), (note,))?;
+        Ok(())
+    }
+}
+
+impl Machine {
+    #[inline]
+    fn next(&mut self) -> Step {
+        match self {
+            Self::Guard(run) => run.next(),
+            Self::Breaker(run) => run.next(),
+            Self::Retry(run) => run.next(),
+        }
+    }
+
+    #[inline]
+    fn settled(&mut self, verdict: Verdict) -> Settled {
+        match self {
+            Self::Guard(run) => run.settled(verdict),
+            Self::Breaker(run) => run.settled(verdict),
+            Self::Retry(run) => run.settled(verdict),
+        }
+    }
+
+    /// Only a guard cuts.
+    fn cut(&mut self) -> Settled {
+        match self {
+            Self::Guard(run) => run.cut(),
+            Self::Breaker(_) | Self::Retry(_) => Settled { step: Step::Done, timed_out: false },
+        }
+    }
+
+    fn cancelled(&mut self) {
+        match self {
+            Self::Guard(run) => run.cancelled(),
+            Self::Breaker(run) => run.cancelled(),
+            Self::Retry(_) => {}
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        match self {
+            Self::Guard(run) => run.attempts(),
+            Self::Breaker(_) => 1,
+            Self::Retry(run) => run.attempts(),
+        }
+    }
+
+    fn remaining(&self) -> Option<Span> {
+        match self {
+            Self::Guard(run) => run.remaining(),
+            Self::Breaker(_) | Self::Retry(_) => None,
+        }
+    }
+
+    fn elapsed(&self) -> Option<Span> {
+        match self {
+            Self::Guard(run) => Some(run.elapsed()),
+            Self::Breaker(_) => None,
+            Self::Retry(run) => Some(run.elapsed()),
+        }
+    }
+
+    /// The subject of an account.
+    fn who(&self) -> String {
+        match self {
+            Self::Guard(run) => format!("guard `{}`", run.name()),
+            Self::Breaker(run) => format!("breaker `{}`", run.name()),
+            Self::Retry(_) => "retry".to_owned(),
+        }
+    }
+}
+
+/// The error where a machine asks for one that only a guard can raise.
+fn impossible() -> PyErr {
+    PyRuntimeError::new_err("only a guard has time limits")
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let run = self.run.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !run.over {
+            run.machine.cancelled();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The core's errors as Python exceptions. The classes are in `overcurrent._errors`; their messages
+//! are the core's.
+
+use overcurrent::{
+    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, InvalidPolicy, RejectReason, Span, Value,
+};
+use pyo3::{
+    create_exception,
+    exceptions::{PyBaseException, PyValueError},
+    prelude::*,
+    sync::PyOnceLock,
+    types::PyType,
+};
+
+use crate::value::secs;
+
+create_exception!(
+    overcurrent._core,
+    Cut,
+    PyBaseException,
+    "Tells a call that its attempt was cut by the guard; never leaves this package."
+);
+
+/// An exception class of the package, looked up once.
+macro_rules! class {
+    ($py:expr, $name:literal) => {{
+        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        CLASS.import($py, "overcurrent._errors", $name)
+    }};
+}
+
+fn raise(class: PyResult<&Bound<'_, PyType>>, args: impl pyo3::PyErrArguments + Send + Sync + 'static) -> PyErr {
+    match class {
+        Ok(class) => PyErr::from_type(class.clone(), args),
+        Err(error) => error,
+    }
+}
+
+/// `InvalidPolicy`.
+pub(crate) fn invalid(error: &InvalidPolicy) -> PyErr {
+    let args = (error.path.clone(), error.value.clone(), error.rule.clone());
+    Python::attach(|py| raise(class!(py, "InvalidPolicy"), args))
+}
+
+/// `BreakerOpen`.
+pub(crate) fn breaker_open(py: Python<'_>, error: BreakerOpen) -> PyErr {
+    let args = (error.breaker, error.reason.as_str(), error.retry_after.map(secs));
+    raise(class!(py, "BreakerOpen"), args)
+}
+
+/// `AttemptTimeout`.
+pub(crate) fn attempt_timeout(py: Python<'_>, error: AttemptTimeout) -> PyErr {
+    raise(class!(py, "AttemptTimeout"), (error.guard, error.attempt, secs(error.timeout)))
+}
+
+/// `DeadlineExceeded`.
+pub(crate) fn deadline_exceeded(py: Python<'_>, error: DeadlineExceeded) -> PyErr {
+    raise(class!(py, "DeadlineExceeded"), (error.guard, error.attempts, secs(error.deadline)))
+}
+
+/// Whether an exception is a rejection by a breaker, or was raised from one.
+pub(crate) fn is_rejection(error: &Bound<'_, PyBaseException>) -> PyResult<bool> {
+    /// A chain of causes may be a circle.
+    const FARTHEST: usize = 100;
+    let py = error.py();
+    let class = class!(py, "BreakerOpen")?;
+    let mut next = Some(error.clone().into_any());
+    for _ in 0..FARTHEST {
+        let Some(error) = next else { return Ok(false) };
+        if error.is_instance(class)? {
+            return Ok(true);
+        }
+        next = Some(error.getattr("__cause__")?).filter(|cause| !cause.is_none());
+    }
+    Ok(false)
+}
+
+/// The message of an `InvalidPolicy`.
+#[pyfunction]
+pub(crate) fn invalid_policy_text(path: String, value: String, rule: String) -> String {
+    InvalidPolicy { path, value, rule }.to_string()
+}
+
+/// The message of a `BreakerOpen`.
+#[pyfunction]
+pub(crate) fn breaker_open_text(
+    breaker: String,
+    reason: &str,
+    retry_after: Option<f64>,
+) -> PyResult<String> {
+    let reason = RejectReason::from_word(reason)
+        .ok_or_else(|| PyValueError::new_err(format!("`{reason}` is no reason of a rejection")))?;
+    let retry_after = retry_after.map(|seconds| duration(seconds, "retry_after")).transpose()?;
+    Ok(BreakerOpen { breaker, reason, retry_after }.to_string())
+}
+
+/// The message of an `AttemptTimeout`.
+#[pyfunction]
+pub(crate) fn attempt_timeout_text(guard: String, attempt: u32, timeout: f64) -> PyResult<String> {
+    Ok(AttemptTimeout { guard, attempt, timeout: duration(timeout, "timeout")? }.to_string())
+}
+
+/// The message of a `DeadlineExceeded`.
+#[pyfunction]
+pub(crate) fn deadline_exceeded_text(guard: String, attempts: u32, deadline: f64) -> PyResult<String> {
+    Ok(DeadlineExceeded { guard, attempts, deadline: duration(deadline, "deadline")? }.to_string())
+}
+
+fn duration(seconds: f64, path: &str) -> PyResult<Span> {
+    Span::from_value(&Value::from(seconds), path, Dialect::Python).map_err(|error| invalid(&error))
+}

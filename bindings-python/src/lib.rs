@@ -1,0 +1,36 @@
+//! The extension module `overcurrent._core`: converts arguments, translates errors, and drives the
+//! core's machines for the Python package around it. No rule of a policy is decided here.
+#![forbid(unsafe_code)]
+
+mod breaker;
+mod budget;
+mod call;
+mod clock;
+mod error;
+mod guard;
+mod hooks;
+mod permit;
+mod retry;
+mod value;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::{
+        breaker::Breaker,
+        budget::Budget,
+        call::Call,
+        clock::{Alarm, ManualClock},
+        error::{Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text},
+        guard::{Guard, Policy},
+        hooks::Failure,
+        permit::Permit,
+        retry::{Retry, RetryCall, Stop, Wait},
+    };
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name that Python knows it by")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,244 @@
+//! A retry without a breaker.
+
+use std::sync::{Mutex, PoisonError};
+
+use overcurrent::{
+    Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value, Verdict,
+    kernel::{
+        call::{Attempt, Settled, Step},
+        retry::Attempts,
+    },
+};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyMapping};
+
+use crate::{
+    budget::Budget,
+    call::{Call, Machine},
+    clock::{ManualClock, Time},
+    error::invalid,
+    guard::{retry_fields, seed},
+    hooks::{Hooks, Raw, Settings},
+    value::{secs, span},
+};
+
+/// The state of a retry; `overcurrent.Retry` is built on it.
+#[pyclass(frozen, subclass, module = "overcurrent._core")]
+pub(crate) struct Retry {
+    pub(crate) fields: Value,
+    core: Core,
+    /// The budget it was given.
+    budget: Option<Py<Budget>>,
+    pub(crate) settings: Py<Settings>,
+}
+
+#[pymethods]
+impl Retry {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        fields: &Bound<'_, PyMapping>,
+        hooks: Raw<'_>,
+        clock: Option<Py<ManualClock>>,
+        seed: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let (fields, budget) = retry_fields(fields)?;
+        let policy = RetryPolicy::from_value(&fields, "", Dialect::Python).map_err(|error| invalid(&error))?;
+        let time = match (clock, budget.as_ref().and_then(|budget| budget.get().time())) {
+            (None, Some(time)) => time.clone_ref(py),
+            (clock, _) => Time::new(clock),
+        };
+        let seed = seed.map(self::seed).transpose()?;
+        let mut core = Core::with(policy, time.clock(), seed);
+        if let Some(budget) = &budget {
+            core = core.sharing(budget.get().adopted(&time));
+        }
+        let settings = Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?;
+        Ok(Self { fields, core, budget, settings })
+    }
+
+    /// Its retry budget, if it has one.
+    #[getter]
+    fn budget(&self, py: Python<'_>) -> PyResult<Option<Py<Budget>>> {
+        match (&self.budget, self.core.budget()) {
+            (_, None) => Ok(None),
+            (Some(budget), _) => Ok(Some(budget.clone_ref(py))),
+            (None, Some(core)) => Py::new(py, Budget::of(core, &self.settings.get().time, py)).map(Some),
+        }
+    }
+
+    /// Begins a call that must be over `deadline` from now, for a loop of one's own.
+    #[pyo3(signature = (deadline=None))]
+    fn start(slf: &Bound<'_, Self>, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
+        let core = &slf.get().core;
+        let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
+        Ok(RetryCall {
+            retry: slf.clone().unbind(),
+            deadline: deadline.map(|deadline| core.now().after(deadline)),
+            attempts: Mutex::new(core.begin()),
+        })
+    }
+
+    /// Begins a call that waits in the calling thread; its first attempt may be made.
+    fn begin(slf: &Bound<'_, Self>) -> PyResult<Call> {
+        let py = slf.py();
+        Call::blocking(py, slf.get().settings.clone_ref(py), RetryRun::begin(slf))
+    }
+
+    /// Begins a call that leaves the waiting to its caller.
+    fn begin_async(slf: &Bound<'_, Self>) -> Call {
+        Call::new(slf.get().settings.clone_ref(slf.py()), RetryRun::begin(slf))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.budget)?;
+        visit.call(&self.settings)
+    }
+}
+
+impl Retry {
+    pub(crate) fn given_budget(&self, py: Python<'_>) -> Option<Py<Budget>> {
+        self.budget.as_ref().map(|budget| budget.clone_ref(py))
+    }
+}
+
+/// The decision to try again, after a wait.
+#[pyclass(frozen, eq, hash, module = "overcurrent")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Wait {
+    span: Span,
+}
+
+#[pymethods]
+impl Wait {
+    #[classattr]
+    #[pyo3(name = "__match_args__")]
+    const MATCH_ARGS: (&'static str,) = ("delay",);
+
+    /// The wait in seconds.
+    #[getter]
+    fn delay(&self) -> f64 {
+        secs(self.span)
+    }
+
+    /// The wait in nanoseconds.
+    #[getter]
+    const fn delay_ns(&self) -> u64 {
+        self.span.as_nanos()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Wait {}>", self.span)
+    }
+}
+
+/// The decision not to try again.
+#[pyclass(frozen, eq, hash, module = "overcurrent")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Stop {
+    cause: StopReason,
+}
+
+#[pymethods]
+impl Stop {
+    #[classattr]
+    #[pyo3(name = "__match_args__")]
+    const MATCH_ARGS: (&'static str,) = ("reason",);
+
+    /// Why not.
+    #[getter]
+    const fn reason(&self) -> &'static str {
+        self.cause.as_str()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Stop {}>", self.cause.as_str())
+    }
+}
+
+/// The retries of one call, for a loop of one's own.
+#[pyclass(frozen, module = "overcurrent")]
+pub(crate) struct RetryCall {
+    retry: Py<Retry>,
+    deadline: Option<Instant>,
+    attempts: Mutex<Attempts>,
+}
+
+#[pymethods]
+impl RetryCall {
+    /// Decides what follows an attempt that failed now: a `Wait` or a `Stop`.
+    #[pyo3(signature = (*, retryable=true, hint=None))]
+    fn failed<'py>(
+        &self,
+        py: Python<'py>,
+        retryable: bool,
+        hint: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let hint = hint.map(|hint| span(hint, "hint")).transpose()?;
+        let core = &self.retry.get().core;
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
+        drop(attempts);
+        match decision {
+            Decision::Wait(span) => Ok(Bound::new(py, Wait { span })?.into_any()),
+            Decision::Stop(cause) => Ok(Bound::new(py, Stop { cause })?.into_any()),
+        }
+    }
+
+    /// The seconds left for the call.
+    #[getter]
+    fn remaining(&self) -> Option<f64> {
+        self.deadline.map(|deadline| secs(deadline.since(self.retry.get().core.now())))
+    }
+}
+
+/// A call under way through a retry alone.
+pub(crate) struct RetryRun {
+    retry: Py<Retry>,
+    attempts: Attempts,
+    begun: u32,
+    started: Instant,
+}
+
+impl RetryRun {
+    fn begin(retry: &Bound<'_, Retry>) -> Machine {
+        let core = &retry.get().core;
+        Machine::Retry(Self {
+            retry: retry.clone().unbind(),
+            attempts: core.begin(),
+            begun: 0,
+            started: core.now(),
+        })
+    }
+
+    pub(crate) const fn next(&mut self) -> Step {
+        self.begun = self.begun.saturating_add(1);
+        Step::Attempt(Attempt { number: self.begun, cut: None })
+    }
+
+    pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
+        let core = &self.retry.get().core;
+        let step = match verdict {
+            Verdict::Success | Verdict::Ignored => Step::Done,
+            Verdict::Failure(failure) => {
+                match core.failed_at(&mut self.attempts, failure, core.now(), None) {
+                    Decision::Wait(span) => Step::Wait(span),
+                    Decision::Stop(reason) => Step::Stop(reason),
+                }
+            }
+        };
+        Settled { step, timed_out: false }
+    }
+
+    pub(crate) const fn attempts(&self) -> u32 {
+        self.begun
+    }
+
+    pub(crate) fn elapsed(&self) -> Span {
+        self.retry.get().core.now().since(self.started)
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.retry)
+    }
+}

@@ -1,0 +1,87 @@
+/** The errors, and what a process with them does. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { inspect } from 'node:util'
+import { test } from 'node:test'
+import { AttemptTimeout, Breaker, BreakerOpen, DeadlineExceeded, Guard, InvalidPolicy, ManualClock, OvercurrentError, callInfo } from 'overcurrent'
+import { rejection } from './tools.mjs'
+
+async function each() {
+  const clock = new ManualClock()
+  const breaker = new Breaker('b')
+  breaker.forceOpen()
+  const hang = () => new Promise(() => {})
+  const late = (options, move) => {
+    const call = new Guard('g', { clock, retry: false, ...options }).call(hang)
+    clock.advance(move)
+    return rejection(call)
+  }
+  return [
+    [await rejection((async () => new Guard('g', { deadline: 'x' }))()), InvalidPolicy, 'INVALID_POLICY'],
+    [await rejection(breaker.call(() => 1)), BreakerOpen, 'BREAKER_OPEN'],
+    [await late({ attemptTimeout: '1s' }, '1s'), AttemptTimeout, 'ATTEMPT_TIMEOUT'],
+    [await late({ deadline: '1s' }, '1s'), DeadlineExceeded, 'DEADLINE_EXCEEDED'],
+  ]
+}
+
+test('each error has its class, its code and its name', async () => {
+  for (const [error, type, code] of await each()) {
+    assert.ok(error instanceof type && error instanceof OvercurrentError && error instanceof Error)
+    assert.deepEqual([error.code, error.name, String(error)], [code, type.name, `${type.name}: ${error.message}`])
+    assert.match(error.message, /^[a-z].*[^.]$/)
+    assert.ok(inspect(error).includes(`code: '${code}'`))
+  }
+})
+
+test('only a refused policy has a stack, which leads to its making', async () => {
+  const limit = Error.stackTraceLimit
+  for (const [error, type] of await each()) {
+    assert.equal(error.stack.includes('\n    at '), type === InvalidPolicy)
+    assert.equal(error.stack.split('\n')[0], String(error))
+  }
+  assert.equal(Error.stackTraceLimit, limit)
+})
+
+test('what is no object is thrown as it is, without an account', async () => {
+  const guard = new Guard('g', { retry: false, breaker: false })
+  for (const thrown of ['text', 3, null, undefined, Symbol.iterator]) {
+    assert.equal(await rejection(guard.call(() => { throw thrown })), thrown)
+    assert.equal(callInfo(thrown), undefined)
+  }
+  assert.equal(callInfo(new Error('from elsewhere')), undefined)
+})
+
+test('the account is that of the last call the error came from', async () => {
+  const error = new Error('shared')
+  const inner = new Guard('inner', { retry: { backoff: 'none', maxAttempts: 2 } })
+  const outer = new Guard('outer', { retry: { backoff: 'none', maxAttempts: 3 } })
+  await rejection(outer.call(() => inner.call(() => { throw error })))
+  assert.equal(callInfo(error).attempts, 3)
+})
+
+function run(script, ...options) {
+  return spawnSync(process.execPath, [...options, '--input-type=module', '-e', `import { Guard, constant } from 'overcurrent'\n${script}`], { encoding: 'utf8' })
+}
+
+test('a deadline keeps no process alive', () => {
+  const { status, stderr } = run(`new Guard('g', { attemptTimeout: '1h', deadline: '2h' }).call(() => new Promise(() => {}))`)
+  assert.deepEqual([status, stderr], [0, ''])
+})
+
+test('a wait between attempts does', () => {
+  const retry = `{ backoff: constant('2ms'), jitter: 'none' }`
+  const { status, stdout } = run(`
+    const guard = new Guard('g', { retry: ${retry} })
+    process.stdout.write(await guard.call(({ attempt }) => { if (attempt < 3) throw new Error(); return 'third' }))`)
+  assert.deepEqual([status, stdout], [0, 'third'])
+})
+
+test('errors can be made where the stack limit is frozen', () => {
+  const { stdout, stderr } = run(`
+    Object.defineProperty(Error, 'stackTraceLimit', { writable: false, configurable: false })
+    const { Breaker } = await import('overcurrent')
+    const breaker = new Breaker()
+    breaker.forceOpen()
+    process.stdout.write(await breaker.call(() => 1).catch(error => error.code))`.replace("import { Guard, constant } from 'overcurrent'", ''))
+  assert.deepEqual([stdout, stderr], ['BREAKER_OPEN', ''])
+})

@@ -1,0 +1,76 @@
+/** What must not pass: every line below an expectation is an error. */
+import { Breaker, BreakerOpen, Guard, ManualClock, Retry, exponential, type CallInfo, type Context, type Permit } from 'overcurrent'
+
+// @ts-expect-error a name is needed
+new Guard()
+// @ts-expect-error no such option
+new Guard('g', { deadlin: '1s' })
+// @ts-expect-error the option is written in camelCase
+new Guard('g', { attempt_timeout: '1s' })
+// @ts-expect-error a duration needs a unit
+new Guard('g', { deadline: '10' })
+// @ts-expect-error no such unit
+new Guard('g', { deadline: '10d' })
+// @ts-expect-error `true` is no duration
+new Guard('g', { deadline: true })
+// @ts-expect-error no such word
+new Guard('g', { whenOpen: 'retry' })
+// @ts-expect-error no such jitter
+new Guard('g', { retry: { jitter: 'half' } })
+// @ts-expect-error no such shape
+new Guard('g', { retry: { backoff: { fibonacci: { initial: '1s' } } } })
+// @ts-expect-error a count is no text
+new Guard('g', { retry: { maxAttempts: '3' } })
+// @ts-expect-error the window is one of both
+new Guard('g', { breaker: { window: { time: '10s', calls: 10 } } })
+// @ts-expect-error `max` is required
+exponential('100ms', {})
+// @ts-expect-error no such verdict
+new Guard('g', { classify: () => 'bad' })
+// @ts-expect-error a classification does not wait
+new Guard('g', { classify: async () => 'failure' })
+// @ts-expect-error no such format
+Guard.fromText('', 'g', { format: 'yaml' })
+// @ts-expect-error the format must be said
+Guard.fromText('', 'g', {})
+// @ts-expect-error the document says it
+Guard.fromFile('a.toml', 'g', { deadline: '1s' })
+// @ts-expect-error a clock is a `ManualClock`
+new Guard('g', { clock: { now: () => 0 } })
+
+const guard = new Guard('g')
+// @ts-expect-error a function is needed
+guard.call(Promise.resolve(1))
+// @ts-expect-error the result keeps its type
+const wrong: Promise<string> = guard.call(() => 1)
+// @ts-expect-error the context is read-only
+guard.call((context: Context) => void (context.attempt = 2))
+// @ts-expect-error a signal is an `AbortSignal`
+guard.call(() => 1, { signal: 'abort' })
+// @ts-expect-error the parameters keep their types
+guard.wrap((cents: number) => cents)('1')
+// @ts-expect-error the name is read-only
+guard.name = 'other'
+// @ts-expect-error a guard may have no breaker
+guard.breaker.trip()
+
+const breaker = new Breaker()
+// @ts-expect-error the state is read-only
+breaker.state = 'open'
+// @ts-expect-error the reason is one of three words
+const reason: 'closed' = (new Error() as BreakerOpen).reason
+// @ts-expect-error permits come from breakers
+const permit: Permit = {}
+// @ts-expect-error a duration needs a unit
+breaker.trip('1')
+// @ts-expect-error a snapshot has a version
+breaker.restore({ state: 'open' })
+// @ts-expect-error a decision is to wait or to stop
+const wait: number = new Retry().start().failed().wait
+// @ts-expect-error a retry alone has no breaker
+new Retry({ breaker: false })
+// @ts-expect-error an account is read-only
+;(info: CallInfo) => (info.attempts = 1)
+// @ts-expect-error nanoseconds are a bigint
+const now: number = new ManualClock().nowNs
+console.log(wrong, reason, permit, wait, now)
