@@ -14,16 +14,35 @@ const dist = join(root, 'bindings-node/dist')
 
 /** What a command printed; ends this one where that one failed. */
 function run(command, ...args) {
-  const { status, stdout, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const { status, stdout, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  })
   if (error !== undefined) throw error
   if (status !== 0) process.exit(status ?? 1)
   return stdout
 }
 
 // What was built says where it is; the name of a library differs from system to system.
-const messages = run('cargo', 'build', '--release', '--locked', '--package', 'overcurrent-node', '--message-format', 'json-render-diagnostics')
-const artifacts = messages.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line))
-const addon = artifacts.find(({ reason, target }) => reason === 'compiler-artifact' && target.name === 'overcurrent_node')?.filenames[0]
+const messages = run(
+  'cargo',
+  'build',
+  '--release',
+  '--locked',
+  '--package',
+  'overcurrent-node',
+  '--message-format',
+  'json-render-diagnostics',
+)
+const artifacts = messages
+  .split('\n')
+  .filter(line => line.startsWith('{'))
+  .map(line => JSON.parse(line))
+const addon = artifacts.find(
+  ({ reason, target }) => reason === 'compiler-artifact' && target.name === 'overcurrent_node',
+)?.filenames[0]
 if (addon === undefined) throw new Error('cargo built no addon')
 
 rmSync(dist, { recursive: true, force: true })

@@ -11,7 +11,7 @@ use overcurrent::{
 
 use crate::{
     call::{Refusal, outcome_of, pass, quick_until},
-    clock::{chosen, millis, nanos, number, span, tell, whole},
+    clock::{between, chosen, millis, nanos, number, span, tell, whole},
     error::Refused,
     raw::Args,
     slab::{Gone, keep, with},
@@ -193,18 +193,9 @@ pub(crate) fn breaker_refusal(breaker: f64) -> napi::Result<Refusal> {
 /// successes may be added in place.
 pub(crate) fn settle([breaker, epoch, outcome, granted, took, now]: Args) -> Result<f64, Gone> {
     with(breaker, |breaker: &mut Arc<Breaker>| {
-        let granted = (!granted.is_nan()).then(|| {
-            tell(granted);
-            breaker.now()
-        });
         tell(now);
-        let at = breaker.now();
-        let took = if took.is_nan() {
-            granted.map_or(Span::ZERO, |granted| at.since(granted))
-        } else {
-            Span::from_nanos(whole(took))
-        };
-        breaker.record_at(pass(epoch), outcome_of(outcome), took, at);
+        let took = if took.is_nan() { between(granted, now) } else { Span::from_nanos(whole(took)) };
+        breaker.record_at(pass(epoch), outcome_of(outcome), took, breaker.now());
         quick_until(breaker, now)
     })
 }

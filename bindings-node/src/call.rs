@@ -21,7 +21,7 @@ use overcurrent::{
 };
 
 use crate::{
-    clock::{millis, nanos, tell, whole},
+    clock::{between, millis, nanos, tell, whole},
     raw::Args,
     slab::{Gone, free, keep, with},
 };
@@ -116,11 +116,8 @@ pub(crate) fn deposit([guard, ..]: Args) -> Result<f64, Gone> {
 /// attempt. Answers until when further successes may be added in place.
 pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f64, Gone> {
     with(guard, |guard: &mut Arc<Guard>| {
-        tell(started);
-        let started = guard.now();
         tell(now);
-        let at = guard.now();
-        guard.record(pass(epoch), outcome_of(outcome), at.since(started), at);
+        guard.record(pass(epoch), outcome_of(outcome), between(started, now), guard.now());
         guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now))
     })
 }

@@ -57,6 +57,11 @@ pub(crate) fn whole(nanos: f64) -> u64 {
     nanos.round() as u64
 }
 
+/// The time from one reading of a clock to a later one; none where the first is no number.
+pub(crate) fn between(start: f64, end: f64) -> Span {
+    Span::from_nanos(if start.is_nan() { 0 } else { whole(end).saturating_sub(whole(start)) })
+}
+
 /// A count as a number of JavaScript's.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53: 104 days, where it counts nanoseconds")]
 pub(crate) const fn number(count: u64) -> f64 {

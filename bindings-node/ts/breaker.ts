@@ -4,9 +4,9 @@
 import { Cells, view } from './cells.js'
 import type { Time } from './clock.js'
 import { BreakerOpen, accepted, quietly } from './errors.js'
-import { IGNORED, ordinary } from './judge.js'
+import { Judge, SUCCESS } from './judge.js'
 import { native, own } from './native.js'
-import { LIVE, live, without } from './options.js'
+import { OURS, live, without } from './options.js'
 import type { BreakerOptions, Duration } from './policy.js'
 import { wrapped } from './wrap.js'
 
@@ -15,12 +15,7 @@ export type State = 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_cl
 
 /** Why a breaker opened. */
 export type OpenReason =
-  | 'consecutive_failures'
-  | 'failure_rate'
-  | 'slow_rate'
-  | 'probe_failed'
-  | 'probe_timeout'
-  | 'manual'
+  'consecutive_failures' | 'failure_rate' | 'slow_rate' | 'probe_failed' | 'probe_timeout' | 'manual'
 
 /** A breaker's state in portable form; the same document in every language. */
 export interface Snapshot {
@@ -36,6 +31,8 @@ export interface Snapshot {
 
 /** Outcomes as the core takes them. */
 export const OUTCOME = { success: 0, failure: 1, ignored: 2, cancelled: 3 } as const
+/** The outcome of each verdict. */
+const OUTCOMES = [OUTCOME.success, OUTCOME.ignored, OUTCOME.failure, OUTCOME.failure] as const
 export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME]
 
 /** What the rest of the package knows of a breaker. */
@@ -47,15 +44,19 @@ export class BreakerCore {
   readonly needsDuration: boolean
   /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
   readonly cells: Cells | undefined
+  readonly trustsValues: boolean
 
   constructor(
     readonly handle: number,
     readonly time: Time,
+    readonly judge: Judge,
   ) {
+    own(this, handle)
     const { name, slow, timed, needsDuration } = native.breakerShape(handle)
     this.name = name
     this.timed = timed
     this.needsDuration = needsDuration
+    this.trustsValues = judge.trustsValues
     const words = time.handle === undefined ? view(handle) : undefined
     this.cells = words && new Cells(words, handle, slow)
   }
@@ -77,6 +78,11 @@ export class BreakerCore {
     const now = timed || needsDuration ? this.time.now() : 0
     const took = needsDuration ? now - granted : 0
     if (!this.cells?.succeed(epoch, took, now)) this.record(epoch, OUTCOME.success, granted, NaN)
+  }
+
+  settled(epoch: number, verdict: number, granted: number): void {
+    if (verdict === SUCCESS) this.succeeded(epoch, granted)
+    else this.record(epoch, OUTCOMES[verdict]!, granted, NaN)
   }
 
   record(epoch: number, outcome: Outcome, granted: number, took: number): void {
@@ -166,10 +172,11 @@ export class Breaker {
       this.#core = options
       return
     }
-    const { time, seed } = live(options)
-    const policy = without(options, LIVE)
+    const { time, seed } = live(options ?? {})
+    const judge = new Judge(options ?? {})
+    const policy = without(options, OURS)
     const handle = accepted(native.breakerNew(String(name), policy, time.handle, seed, time.now()))
-    this.#core = new BreakerCore(own(this, handle), time)
+    this.#core = new BreakerCore(handle, time, judge)
   }
 
   /** Its name. */
@@ -210,8 +217,7 @@ export class Breaker {
   }
 
   /**
-   * Calls `fn` if the breaker admits it, and records what became of it: a value is a success, an
-   * error a failure, unless another breaker's rejection is the error.
+   * Calls `fn` if the breaker admits it, and records what became of it.
    * @throws BreakerOpen when no call is admitted; what `fn` throws
    */
   async call<T>(fn: () => T): Promise<Awaited<T>> {
@@ -223,15 +229,18 @@ export class Breaker {
     try {
       value = await fn()
     } catch (error) {
-      core.record(epoch, ordinary(error) === IGNORED ? OUTCOME.ignored : OUTCOME.failure, granted, NaN)
+      core.settled(epoch, core.judge.error(error), granted)
       throw error
     }
-    core.succeeded(epoch, granted)
+    if (core.trustsValues) core.succeeded(epoch, granted)
+    else core.settled(epoch, core.judge.value(value), granted)
     return value
   }
 
   /** `fn` under this breaker, with its parameters, its result and its `this`. */
-  wrap<This, Args extends unknown[], T>(fn: (this: This, ...args: Args) => T): (this: This, ...args: Args) => Promise<Awaited<T>> {
+  wrap<This, Args extends unknown[], T>(
+    fn: (this: This, ...args: Args) => T,
+  ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
   }
 

@@ -12,7 +12,9 @@ export class BudgetCore {
   constructor(
     readonly handle: number,
     readonly time: Time,
-  ) {}
+  ) {
+    own(this, handle)
+  }
 }
 
 /** What stands behind a budget. */
@@ -38,9 +40,9 @@ export class Budget {
       this.#core = options
       return
     }
-    const time = timeOf(options.clock)
+    const time = timeOf(options?.clock)
     const handle = accepted(native.budgetNew(without(options, ['clock']), time.handle, time.now()))
-    this.#core = new BudgetCore(own(this, handle), time)
+    this.#core = new BudgetCore(handle, time)
   }
 
   /** The micro-tokens held (a token is 1,000,000), without a refill for the time since the last withdrawal. */

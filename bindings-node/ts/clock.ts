@@ -41,12 +41,15 @@ class TimerWait implements Waiting {
 
   #arm(nanos: number): void {
     const delay = Math.ceil(nanos / MILLI)
-    this.#timer = globalThis.setTimeout(() => {
-      const left = this.#due - host.now()
-      // A timer may fire within a millisecond of its time; a longer wait takes several.
-      if (delay > LONGEST || (left > 0 && left <= MILLI)) this.#arm(left)
-      else this.#resume()
-    }, Math.min(delay, LONGEST))
+    this.#timer = globalThis.setTimeout(
+      () => {
+        const left = this.#due - host.now()
+        // A timer may fire within a millisecond of its time; a longer wait takes several.
+        if (delay > LONGEST || (left > 0 && left <= MILLI)) this.#arm(left)
+        else this.#resume()
+      },
+      Math.min(delay, LONGEST),
+    )
   }
 
   cancel(): void {
@@ -54,10 +57,19 @@ class TimerWait implements Waiting {
   }
 }
 
+// Reading the global `performance` costs as much as its clock, so it is kept. Fake timers that put
+// another in its place put their own `setTimeout` there too, which shows.
+let { performance, setTimeout: seen } = globalThis
+
+function hostNow(): number {
+  if (globalThis.setTimeout !== seen) ({ performance, setTimeout: seen } = globalThis)
+  return performance.now() * MILLI
+}
+
 /** JavaScript's clock. */
 export const host: Time = {
   handle: undefined,
-  now: () => globalThis.performance.now() * MILLI,
+  now: hostNow,
   deadlines: () => new TimerQueue(host.now),
   wait: (nanos, _call, resume) => new TimerWait(nanos, resume),
   sleep: nanos => new Promise(resolve => new TimerWait(Number(nanos), resolve)),
@@ -78,12 +90,12 @@ class ManualTime implements Time {
   /** Waiting moves the clock on at once; the call goes on in a microtask. */
   wait(_nanos: number, call: number, resume: () => void): Waiting {
     native.sleep(call, this.handle)
-    this.queue.expire(this.now())
-    let given = false
+    let over = false
     queueMicrotask(() => {
-      if (!given) resume()
+      this.queue.expire(this.now())
+      if (!over) resume()
     })
-    return { cancel: () => void (given = true) }
+    return { cancel: () => void (over = true) }
   }
 
   sleep(nanos: bigint): Promise<void> {

@@ -62,13 +62,15 @@ for (const type of [OvercurrentError, InvalidPolicy, BreakerOpen, AttemptTimeout
   Object.defineProperty(type.prototype, 'name', { value: type.name, writable: true, configurable: true })
 }
 
-const limited = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable === true
-
 /** Makes an error without a stack, at a third of the cost: nothing went wrong where it is made. */
 export function quietly<T>(make: () => T): T {
-  if (!limited) return make()
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
+  try {
+    Error.stackTraceLimit = 0
+  } catch {
+    // Somebody froze it.
+    return make()
+  }
   try {
     return make()
   } finally {
@@ -90,12 +92,7 @@ export function refuse(path: string, value: unknown, rule: string): never {
 
 /** Why a call was not retried. */
 export type StopReason =
-  | 'not_retryable'
-  | 'attempts_exhausted'
-  | 'hint_too_long'
-  | 'deadline'
-  | 'breaker_open'
-  | 'budget_exhausted'
+  'not_retryable' | 'attempts_exhausted' | 'hint_too_long' | 'deadline' | 'breaker_open' | 'budget_exhausted'
 
 /** What was done before a call failed. */
 export interface CallInfo {

@@ -11,7 +11,7 @@ import type { Deadlines } from './deadlines.js'
 import { accepted, refuse } from './errors.js'
 import { Judge } from './judge.js'
 import { native, own, type Brought, type GuardShape, type Refused } from './native.js'
-import { LIVE, live, replaced, without } from './options.js'
+import { OURS, live, replaced, without } from './options.js'
 import type { GuardOptions, JudgeOptions, LiveOptions } from './policy.js'
 import { adopted, taken } from './retry.js'
 import { Run, type CallOptions, type Context } from './run.js'
@@ -37,7 +37,7 @@ export class GuardCore {
     private readonly breaker: BreakerCore | undefined,
     budget: number | undefined,
   ) {
-    this.handle = shape.handle
+    this.handle = own(this, shape.handle)
     this.limit = shape.limit
     this.deadlines = time.deadlines()
     this.trustsValues = judge.trustsValues
@@ -53,13 +53,15 @@ export class GuardCore {
     if (!this.entersHere) return this.time === host ? native.enter(this.handle) : -1
     const cells = this.breaker?.cells
     const epoch = cells === undefined ? 0 : cells.enter()
-    if (epoch >= 0 && this.held !== undefined && Atomics.load(this.held, 0) !== this.capacity) native.deposit(this.handle)
+    if (epoch >= 0 && this.held !== undefined && Atomics.load(this.held, 0) !== this.capacity)
+      native.deposit(this.handle)
     return epoch
   }
 
   /** The attempt of a call that had entered succeeded. */
   succeeded(epoch: number, started: number, now: number): void {
-    if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true) this.record(epoch, OUTCOME.success, started, now)
+    if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true)
+      this.record(epoch, OUTCOME.success, started, now)
   }
 
   /** What became of the attempt of a call that had entered. */
@@ -70,9 +72,6 @@ export class GuardCore {
   }
 }
 
-/** The options that the core does not judge. */
-const OURS = [...LIVE, 'on', 'ignore', 'classify']
-
 type DocumentOptions = JudgeOptions & LiveOptions
 
 /** Reads the policy of a guard from a document. */
@@ -80,7 +79,7 @@ type Reader = (brought: Brought) => GuardShape | Refused
 
 /**
  * Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
- * jointly.
+ * jointly. Where it has none of `on`, `ignore` and `classify`, those of its retry or breaker hold.
  */
 export class Guard {
   /** Its name. */
@@ -100,7 +99,7 @@ export class Guard {
   constructor(name: string, options: DocumentOptions, reader: Reader)
   constructor(name: string, options: GuardOptions = {}, reader?: Reader) {
     if (typeof name !== 'string') refuse('name', name, 'must be a text')
-    const judge = new Judge(options ?? {})
+    let judge = new Judge(options ?? {})
     const { seed, time: chosen } = live(options ?? {})
     let policy = without(options, OURS)
     let shared: BreakerCore | undefined
@@ -108,24 +107,32 @@ export class Guard {
     if (options?.breaker instanceof Breaker) {
       this.breaker = options.breaker
       shared = coreOf(this.breaker)
+      if (judge.isDefault) judge = shared.judge
       policy = replaced(policy, 'breaker', false)
     }
     if (typeof options?.retry === 'object') {
       const parts = taken(options.retry)
       budget = parts.budget
+      if (judge.isDefault && parts.judge !== undefined) judge = parts.judge
       policy = replaced(policy, 'retry', parts.policy)
     }
     const time = options?.clock === undefined ? (shared?.time ?? chosen) : chosen
-    if (shared !== undefined && shared.time !== time) refuse('clock', 'another', 'must be the clock of the shared breaker')
-    if (budget !== undefined && budgetOf(budget).time !== time) refuse('clock', 'another', 'must be the clock of the shared budget')
+    if (shared !== undefined && shared.time !== time)
+      refuse('clock', 'another', 'must be the clock of the shared breaker')
+    if (budget !== undefined && budgetOf(budget).time !== time)
+      refuse('clock', 'another', 'must be the clock of the shared budget')
 
-    const brought = { clock: time.handle, seed, breaker: shared?.handle, budget: budget && budgetOf(budget).handle, now: time.now() }
+    const brought = {
+      clock: time.handle,
+      seed,
+      breaker: shared?.handle,
+      budget: budget && budgetOf(budget).handle,
+      now: time.now(),
+    }
     const shape = accepted(reader === undefined ? native.guardNew(name, policy, brought) : reader(brought))
-    own(this, shape.handle)
     if (shape.breaker !== undefined) {
-      shared = new BreakerCore(shape.breaker, time)
+      shared = new BreakerCore(shape.breaker, time, judge)
       this.breaker = new Breaker(name, shared)
-      own(this.breaker, shape.breaker)
     }
     this.name = name
     this.budget = budget ?? adopted(shape.budget, time)
@@ -146,7 +153,11 @@ export class Guard {
    * A guard of the policy `name` in the text of a document.
    * @throws InvalidPolicy where it holds no such valid policy
    */
-  static fromText(text: string, name: string, { format, ...options }: DocumentOptions & { format: 'toml' | 'json' }): Guard {
+  static fromText(
+    text: string,
+    name: string,
+    { format, ...options }: DocumentOptions & { format: 'toml' | 'json' },
+  ): Guard {
     if (format !== 'toml' && format !== 'json') refuse('format', format, 'must be `toml` or `json`')
     return read(`document.${format}`, text, name, options)
   }
@@ -164,7 +175,9 @@ export class Guard {
   }
 
   /** `fn` under this guard, with its parameters, its result and its `this`. */
-  wrap<This, Args extends unknown[], T>(fn: (this: This, ...args: Args) => T): (this: This, ...args: Args) => Promise<Awaited<T>> {
+  wrap<This, Args extends unknown[], T>(
+    fn: (this: This, ...args: Args) => T,
+  ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
   }
 }

@@ -1,7 +1,15 @@
 /**
- * What a result means: the user's `classify`, `ignore` and `on`, else the default. A value is a
- * success, an error a retryable failure, and a rejection by another breaker is ignored, as it is no
- * fault of this dependency.
+ * What a result means: `on`, `ignore` and `classify`.
+ *
+ * | asked, in this order | an error is |
+ * | --- | --- |
+ * | `classify` | what it answers, unless that is `undefined` |
+ * | a rejection by another breaker | ignored: no fault of this dependency |
+ * | `ignore` | ignored |
+ * | `on` | a failure that may be retried |
+ * | else | ignored: not of the kind that tells about the dependency |
+ *
+ * A hook that throws is reported once and taken for one that had nothing to say.
  */
 import { BreakerOpen, accepted, refuse } from './errors.js'
 import { native } from './native.js'
@@ -18,32 +26,30 @@ export type Matcher = (abstract new (...args: never[]) => unknown) | ((error: un
 
 /** What a function returned or threw. */
 export type Result =
-  | { readonly value: unknown; readonly error?: never }
-  | { readonly error: unknown; readonly value?: never }
+  { readonly value: unknown; readonly error?: never } | { readonly error: unknown; readonly value?: never }
 
 /** A failure is retryable unless it says otherwise; `hint` is how long the server asked to wait (Retry-After). */
 export type Verdict =
   | 'success'
   | 'failure'
   | 'ignored'
-  | { readonly retryable?: boolean | undefined; readonly hint?: Duration | undefined }
+  | { readonly retryable?: boolean | undefined; readonly hint?: Duration | null | undefined }
 
 /** Says what a result means; `undefined` leaves it to the rest of the options. */
 export type Classify = (result: Result) => Verdict | undefined | void
 
 type Predicate = (error: unknown) => boolean
 
-/** The meaning of an error where no user says otherwise. */
-export function ordinary(error: unknown): number {
-  return error instanceof BreakerOpen ? IGNORED : RETRYABLE
-}
+/** The names of the options that say what a result means. */
+export const HOOKS = ['on', 'ignore', 'classify'] as const
 
 export class Judge {
   readonly #classify: Classify | undefined
   readonly #ignore: readonly Predicate[]
   readonly #on: readonly Predicate[] | undefined
   #reported = false
-  /** The hint of the verdict given last, in ns; NaN where there was none. */
+  /** The hint of the verdict given last, and the same in ns; NaN where there was none. */
+  given: Duration | undefined = undefined
   hint = NaN
 
   constructor({ classify, ignore, on }: JudgeOptions) {
@@ -51,6 +57,11 @@ export class Judge {
     this.#classify = classify
     this.#ignore = predicates('ignore', ignore) ?? []
     this.#on = predicates('on', on)
+  }
+
+  /** Whether no user says anything. */
+  get isDefault(): boolean {
+    return this.#classify === undefined && this.#ignore.length === 0 && this.#on === undefined
   }
 
   /** Whether every value is a success. */
@@ -65,18 +76,18 @@ export class Judge {
   error(error: unknown): number {
     const verdict = this.#asked({ error })
     if (verdict !== undefined) return verdict
-    if (this.#any(this.#ignore, error)) return IGNORED
-    if (this.#on !== undefined) return this.#any(this.#on, error) ? RETRYABLE : IGNORED
-    return ordinary(error)
+    if (error instanceof BreakerOpen || this.#any('ignore', this.#ignore, error)) return IGNORED
+    return this.#on === undefined || this.#any('on', this.#on, error) ? RETRYABLE : IGNORED
   }
 
   #asked(result: Result): number | undefined {
+    this.given = undefined
     this.hint = NaN
     if (this.#classify === undefined) return undefined
     try {
       return this.#meant(this.#classify(result))
     } catch (error) {
-      this.#report('`classify`', error)
+      this.#report('classify', error)
       return undefined
     }
   }
@@ -86,18 +97,22 @@ export class Judge {
     if (verdict === 'success') return SUCCESS
     if (verdict === 'ignored') return IGNORED
     if (verdict === 'failure') return RETRYABLE
-    if (typeof verdict !== 'object' || verdict === null || 'then' in verdict) throw new TypeError(`it answered ${shown(verdict)}`)
-    if (verdict.hint !== undefined) this.hint = accepted(native.spanNanos(verdict.hint, 'hint'))
+    if (typeof verdict !== 'object' || verdict === null || 'then' in verdict)
+      throw new TypeError(`it answered ${shown(verdict)}`)
+    if (verdict.hint != null) {
+      this.hint = accepted(native.spanNanos(verdict.hint, 'hint'))
+      this.given = verdict.hint
+    }
     return verdict.retryable === false ? FINAL : RETRYABLE
   }
 
-  #any(predicates: readonly Predicate[], error: unknown): boolean {
+  #any(hook: 'on' | 'ignore', predicates: readonly Predicate[], error: unknown): boolean {
     return predicates.some(matches => {
       try {
         return matches(error)
       } catch (thrown) {
-        this.#report('a predicate', thrown)
-        return false
+        this.#report(hook, thrown)
+        return hook === 'on'
       }
     })
   }
@@ -107,9 +122,9 @@ export class Judge {
     if (this.#reported) return
     this.#reported = true
     const message = error instanceof Error ? error.message : shown(error)
-    process.emitWarning(`${what} of a guard failed and is passed over: ${message}`, {
+    process.emitWarning(`the hook \`${what}\` failed and is passed over: ${message}`, {
       type: 'OvercurrentWarning',
-      code: 'OVERCURRENT_CLASSIFY',
+      code: 'OVERCURRENT_HOOK',
     })
   }
 }

@@ -89,7 +89,13 @@ interface Native {
   callRefusal(call: number): Refusal
   callAttemptTimeout(call: number): string
   callDeadlineExceeded(call: number): string
-  breakerNew(name: string, policy: unknown, clock: number | undefined, seed: bigint | undefined, now: number): number | Refused
+  breakerNew(
+    name: string,
+    policy: unknown,
+    clock: number | undefined,
+    seed: bigint | undefined,
+    now: number,
+  ): number | Refused
   breakerShape(breaker: number): BreakerShape
   breakerState(breaker: number): 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_closed'
   breakerReason(breaker: number): string | null
@@ -105,9 +111,20 @@ interface Native {
   budgetTokens(budget: number): number
   budgetDeposit(budget: number): void
   budgetWithdraw(budget: number, now: number): boolean
-  retryNew(policy: unknown, clock: number | undefined, seed: bigint | undefined, budget: number | undefined, now: number): RetryShape | Refused
+  retryNew(
+    policy: unknown,
+    clock: number | undefined,
+    seed: bigint | undefined,
+    budget: number | undefined,
+    now: number,
+  ): RetryShape | Refused
   retryStart(retry: number, deadline: unknown, now: number): number | Refused
-  retryFailed(series: number, retryable: boolean, hint: unknown, now: number): { wait: number; waitNs: bigint } | string | Refused
+  retryFailed(
+    series: number,
+    retryable: boolean,
+    hint: unknown,
+    now: number,
+  ): { wait: number; waitNs: bigint } | string | Refused
 }
 
 function load(): Native {
@@ -115,7 +132,10 @@ function load(): Native {
   try {
     return require(file) as Native
   } catch (cause) {
-    throw new Error(`overcurrent has no native addon for ${process.platform}-${process.arch}: ${file} cannot be loaded; build it with \`npm run build\``, { cause })
+    throw new Error(
+      `overcurrent has no native addon for ${process.platform}-${process.arch}: ${file} cannot be loaded; build it with \`npm run build\``,
+      { cause },
+    )
   }
 }
 

@@ -3,10 +3,11 @@
  */
 import { timeOf, type Time } from './clock.js'
 import { refuse } from './errors.js'
+import { HOOKS } from './judge.js'
 import type { LiveOptions } from './policy.js'
 
-/** The options that are live objects, of every kind of object. */
-export const LIVE = ['clock', 'seed'] as const
+/** The options that the core does not judge. */
+export const OURS = ['clock', 'seed', ...HOOKS]
 
 const SEEDS = 1n << 64n
 
@@ -18,7 +19,8 @@ export function live({ clock, seed }: LiveOptions): { time: Time; seed: bigint |
 function seeded(seed: bigint | number | undefined): bigint | undefined {
   if (seed === undefined) return undefined
   const whole = typeof seed === 'bigint' || Number.isSafeInteger(seed)
-  if (!whole || seed < 0 || BigInt(seed) >= SEEDS) refuse('seed', seed, 'must be a whole number, 0 to 18446744073709551615')
+  if (!whole || seed < 0 || BigInt(seed) >= SEEDS)
+    refuse('seed', seed, 'must be a whole number, 0 to 18446744073709551615')
   return BigInt(seed)
 }
 

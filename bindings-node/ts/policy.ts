@@ -15,7 +15,13 @@ export type Backoff =
   | 'none'
   | { readonly constant: { readonly delay: Duration } }
   | { readonly linear: { readonly initial: Duration; readonly step: Duration; readonly max: Duration } }
-  | { readonly exponential: { readonly initial: Duration; readonly multiplier?: number | undefined; readonly max: Duration } }
+  | {
+      readonly exponential: {
+        readonly initial: Duration
+        readonly multiplier?: number | undefined
+        readonly max: Duration
+      }
+    }
   | { readonly schedule: { readonly delays: readonly Duration[] } }
 
 /** How each wait is drawn around its base. */
@@ -119,9 +125,9 @@ export interface LiveOptions {
 
 /** What a result means to the breaker and the retry. */
 export interface JudgeOptions {
-  /** What is a failure: error classes or predicates. Other errors are ignored. Every error by default. */
+  /** Which errors are failures: classes or predicates. Other errors are ignored. All of them by default. */
   readonly on?: Matcher | readonly Matcher[] | undefined
-  /** What is ignored: not the dependency's fault, not retried. */
+  /** Which errors are ignored: not the dependency's fault, not retried. */
   readonly ignore?: Matcher | readonly Matcher[] | undefined
   /** Says what a result means; `undefined` leaves it to `ignore`, `on` and the default. */
   readonly classify?: Classify | undefined
@@ -142,6 +148,6 @@ export interface GuardPolicy {
 }
 
 export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions
-export type BreakerOptions = BreakerPolicy & LiveOptions
-export type RetryOptions = RetryPolicy & LiveOptions
+export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
+export type RetryOptions = RetryPolicy & JudgeOptions & LiveOptions
 export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>

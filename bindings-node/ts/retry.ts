@@ -4,9 +4,9 @@
 import { Budget, BudgetCore, budgetOf } from './budget.js'
 import type { Time } from './clock.js'
 import { accepted, note, type StopReason } from './errors.js'
-import { IGNORED, ordinary } from './judge.js'
+import { FINAL, Judge, RETRYABLE } from './judge.js'
 import { native, own } from './native.js'
-import { LIVE, live, replaced, without } from './options.js'
+import { OURS, live, replaced, without } from './options.js'
 import type { Duration, RetryOptions } from './policy.js'
 import { wrapped } from './wrap.js'
 
@@ -41,11 +41,17 @@ export class RetryCall {
   }
 }
 
-/** A retry's policy and its budget, for a guard. */
-export let partsOf: (retry: Retry) => { policy: unknown; budget: Budget | undefined }
+/** A retry, for a guard: its policy, its budget and what its results mean. */
+interface Parts {
+  readonly policy: unknown
+  readonly budget: Budget | undefined
+  readonly judge?: Judge | undefined
+}
 
-/** The policy of a retry, and a live budget that stood in it. */
-export function taken(options: unknown): { policy: unknown; budget: Budget | undefined } {
+export let partsOf: (retry: Retry) => Parts
+
+/** The policy of a retry, and what stood in it alive. */
+export function taken(options: unknown): Parts {
   if (options instanceof Retry) return partsOf(options)
   const budget = typeof options === 'object' && options !== null && 'budget' in options ? options.budget : undefined
   if (!(budget instanceof Budget)) return { policy: options, budget: undefined }
@@ -58,9 +64,10 @@ export class Retry {
   readonly #time: Time
   readonly #policy: unknown
   readonly #budget: Budget | undefined
+  readonly #judge: Judge
 
   static {
-    partsOf = retry => ({ policy: retry.#policy, budget: retry.#budget })
+    partsOf = retry => ({ policy: retry.#policy, budget: retry.#budget, judge: retry.#judge })
   }
 
   /**
@@ -68,8 +75,9 @@ export class Retry {
    * @throws InvalidPolicy naming the option, the value and the rule it breaks
    */
   constructor(options: RetryOptions = {}) {
-    const { time, seed } = live(options)
-    const { policy, budget } = taken(without(options, LIVE))
+    const { time, seed } = live(options ?? {})
+    const { policy, budget } = taken(without(options, OURS))
+    this.#judge = new Judge(options ?? {})
     const shared = budget && budgetOf(budget).handle
     const shape = accepted(native.retryNew(policy, time.handle, seed, shared, time.now()))
     this.#handle = own(this, shape.handle)
@@ -89,36 +97,48 @@ export class Retry {
   }
 
   /**
-   * Calls `fn` until it succeeds or retries end. Another breaker's rejection is not retried.
+   * Calls `fn` until it succeeds or retries end, on a failing value with that value.
    * @throws what `fn` threw last
    */
-  async call<T>(fn: (context: { readonly attempt: number }) => T, options: { deadline?: Duration } = {}): Promise<Awaited<T>> {
+  async call<T>(
+    fn: (context: { readonly attempt: number }) => T,
+    options: { deadline?: Duration } = {},
+  ): Promise<Awaited<T>> {
     const call = this.start(options)
     const started = this.#time.now()
+    const judge = this.#judge
     for (let attempt = 1; ; attempt++) {
+      let value: Awaited<T> | undefined
+      let thrown: { readonly error: unknown } | undefined
       try {
-        return await fn({ attempt })
+        value = await fn({ attempt })
       } catch (error) {
-        const decision = ordinary(error) === IGNORED ? undefined : call.failed()
-        if (decision?.waitNs === undefined) {
-          note(error, { attempts: attempt, elapsedMs: (this.#time.now() - started) / 1e6, stop: decision?.stop })
-          throw error
-        }
+        thrown = { error }
+      }
+      const verdict = thrown === undefined ? judge.value(value) : judge.error(thrown.error)
+      const failed = verdict === RETRYABLE || verdict === FINAL
+      const decision = failed ? call.failed({ retryable: verdict === RETRYABLE, hint: judge.given }) : undefined
+      if (decision?.waitNs !== undefined) {
         await this.#time.sleep(decision.waitNs)
+      } else if (thrown === undefined) {
+        return value as Awaited<T>
+      } else {
+        const elapsedMs = (this.#time.now() - started) / 1e6
+        note(thrown.error, { attempts: attempt, elapsedMs, stop: decision?.stop })
+        throw thrown.error
       }
     }
   }
 
   /** `fn` under this retry, with its parameters, its result and its `this`. */
-  wrap<This, Args extends unknown[], T>(fn: (this: This, ...args: Args) => T): (this: This, ...args: Args) => Promise<Awaited<T>> {
+  wrap<This, Args extends unknown[], T>(
+    fn: (this: This, ...args: Args) => T,
+  ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
   }
 }
 
 /** The budget of a handle that was made natively. */
 export function adopted(handle: number | undefined, time: Time): Budget | undefined {
-  if (handle === undefined) return undefined
-  const budget = new Budget(new BudgetCore(handle, time))
-  own(budget, handle)
-  return budget
+  return handle === undefined ? undefined : new Budget(new BudgetCore(handle, time))
 }

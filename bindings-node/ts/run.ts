@@ -115,7 +115,12 @@ export class Run<T> {
   private last: unknown = undefined
   private threw = false
 
-  constructor(guard: GuardCore, fn: (context: Context) => T, resolve: (value: Awaited<T>) => void, reject: (reason: unknown) => void) {
+  constructor(
+    guard: GuardCore,
+    fn: (context: Context) => T,
+    resolve: (value: Awaited<T>) => void,
+    reject: (reason: unknown) => void,
+  ) {
     this.guard = guard
     this.fn = fn
     this.resolve = resolve
@@ -151,17 +156,16 @@ export class Run<T> {
     this.attempt = attempt
     if (limit !== Infinity) this.guard.deadlines.add(attempt)
     let value: unknown
+    let promised: boolean
     try {
       value = this.fn(attempt)
-      if (!(value instanceof Promise)) {
-        // Reading `then` may throw too, and is read once.
-        if (!isThenable(value)) return this.returned(attempt, value)
-        value = Promise.resolve(value)
-      }
+      // Reading `then` may throw too.
+      promised = value instanceof Promise || isThenable(value)
     } catch (error) {
       return this.raised(attempt, error)
     }
-    void (value as Promise<unknown>).then(
+    if (!promised) return this.returned(attempt, value)
+    void (value instanceof Promise ? value : Promise.resolve(value)).then(
       value => this.returned(attempt, value),
       (error: unknown) => this.raised(attempt, error),
     )
@@ -228,15 +232,20 @@ export class Run<T> {
     return this.call
   }
 
-  /** Does the next step. `cut` is the attempt that has just ended, and was perhaps cut. */
-  private follow(code: number, now: number, cut?: Attempt): void {
-    if (code >= TIMED_OUT) {
-      code -= TIMED_OUT
-      const error = quietly(() => new AttemptTimeout(native.callAttemptTimeout(this.call)))
-      this.last = error
-      this.threw = true
-      cut?.abort(error)
-    }
+  /**
+   * Does the next step. `ended` is the attempt that has just come to its end; if it was cut, its
+   * function is told, last of all, as that may run anything.
+   */
+  private follow(code: number, now: number, ended?: Attempt): void {
+    if (code < TIMED_OUT) return this.step(code, now, ended)
+    const error = quietly(() => new AttemptTimeout(native.callAttemptTimeout(this.call)))
+    this.last = error
+    this.threw = true
+    this.step(code - TIMED_OUT, now)
+    ended?.abort(error)
+  }
+
+  private step(code: number, now: number, ended?: Attempt): void {
     switch (code) {
       case ATTEMPT:
         return this.run(native.payload(), now)
@@ -254,7 +263,7 @@ export class Run<T> {
         const error = quietly(() => new DeadlineExceeded(message, cause))
         this.account(error, undefined, now)
         this.fail(error)
-        return cut?.abort(error)
+        return ended?.abort(error)
       }
       default:
         return this.handOver(STOPS[code - FIRST_STOP], now)
@@ -303,5 +312,9 @@ export class Run<T> {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && (typeof value === 'object' || typeof value === 'function') && typeof (value as PromiseLike<unknown>).then === 'function'
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as PromiseLike<unknown>).then === 'function'
+  )
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use overcurrent::{
-    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Outcome, Permit as Admission, Snapshot, Value, Verdict,
+    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Instant, Outcome, Permit as Admission, Snapshot, Value, Verdict,
     kernel::call::{Attempt, Rejection, Settled, Step},
 };
 use pyo3::{
@@ -34,8 +34,8 @@ pub(crate) struct Breaker {
     name: Option<String>,
     policy: BreakerPolicy,
     seed: Option<u64>,
-    /// Whether it was given its clock.
-    timed: bool,
+    /// What its clock read when it was made, if it was given one.
+    origin: Option<Instant>,
     pub(crate) settings: Py<Settings>,
     live: OnceLock<Live>,
 }
@@ -64,12 +64,14 @@ impl Breaker {
         }
         let fields = Value::Table(entries(fields, |_, value| raw(value))?);
         let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
+        let origin = clock.as_ref().map(|clock| Instant::from_nanos(clock.get().now_ns()));
+        let time = Time::new(clock);
         Ok(Self {
             name: source.extract()?,
             policy: policy.map_err(|error| invalid(&error))?,
             seed: seed.map(self::seed).transpose()?,
-            timed: clock.is_some(),
-            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time: Time::new(clock) })?,
+            origin,
+            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?,
             live: OnceLock::new(),
         })
     }
@@ -178,7 +180,7 @@ impl Breaker {
             name: None,
             policy: core.policy().clone(),
             seed: None,
-            timed: true,
+            origin: None,
             settings: settings.clone_ref(py),
             live: OnceLock::from(Live { core: Arc::clone(core), time }),
         }
@@ -196,7 +198,9 @@ impl Breaker {
     fn enliven(&self, name: &str, time: &Time, seed: Option<u64>) -> &Arc<Core> {
         let live = self.live.get_or_init(|| {
             let name = self.name.as_deref().unwrap_or(name);
-            let core = Core::with(name, self.policy.clone(), time.clock(), self.seed.or(seed));
+            let (clock, seed) = (time.clock(), self.seed.or(seed));
+            let origin = self.origin.unwrap_or_else(|| clock.now());
+            let core = Core::since(name, self.policy.clone(), clock, origin, seed);
             Live { core: Arc::new(core), time: Python::attach(|py| time.clone_ref(py)) }
         });
         &live.core
@@ -210,7 +214,7 @@ impl Breaker {
 
     /// Its clock, if that is settled.
     pub(crate) fn time(&self) -> Option<&Time> {
-        self.live.get().map(|live| &live.time).or(self.timed.then(|| &self.settings.get().time))
+        self.live.get().map(|live| &live.time).or(self.origin.map(|_| &self.settings.get().time))
     }
 }
 

@@ -13,12 +13,11 @@ use crate::{
 
 /// A retry budget, to be shared by all that may add retries to one dependency.
 ///
-/// It comes to life with its first use. Until then a guard or retry that is given it lends it its
-/// clock.
+/// Without a clock it comes to life with its first use. Until then a guard or retry that is given it
+/// lends it its own.
 #[pyclass(frozen, weakref, module = "overcurrent")]
 pub(crate) struct Budget {
     policy: BudgetPolicy,
-    time: Option<Time>,
     live: OnceLock<Live>,
 }
 
@@ -44,11 +43,12 @@ impl Budget {
             }
         }
         let policy = BudgetPolicy::from_value(&Value::Table(fields), "", Dialect::Python);
-        Ok(Self {
-            policy: policy.map_err(|error| invalid(&error))?,
-            time: clock.map(|clock| Time::new(Some(clock))),
-            live: OnceLock::new(),
-        })
+        let policy = policy.map_err(|error| invalid(&error))?;
+        let budget = Self { policy, live: OnceLock::new() };
+        if clock.is_some() {
+            budget.enliven(&Time::new(clock));
+        }
+        Ok(budget)
     }
 
     /// Deposits for one call.
@@ -81,13 +81,13 @@ impl Budget {
     /// The budget that a guard or retry made for itself.
     pub(crate) fn of(core: &Arc<Core>, time: &Time, py: Python<'_>) -> Self {
         let live = Live { core: Arc::clone(core), time: time.clone_ref(py) };
-        Self { policy: *core.policy(), time: None, live: OnceLock::from(live) }
+        Self { policy: *core.policy(), live: OnceLock::from(live) }
     }
 
     fn core(&self) -> &Arc<Core> {
         match self.live.get() {
             Some(live) => &live.core,
-            None => self.enliven(self.time.as_ref().unwrap_or(&Time::new(None))),
+            None => self.enliven(&Time::new(None)),
         }
     }
 
@@ -106,6 +106,6 @@ impl Budget {
 
     /// Its clock, if that is settled.
     pub(crate) fn time(&self) -> Option<&Time> {
-        self.live.get().map(|live| &live.time).or(self.time.as_ref())
+        self.live.get().map(|live| &live.time)
     }
 }

@@ -102,7 +102,7 @@ impl Call {
     }
 
     /// A call whose first attempt may be made; waits here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn blocking(py: Python<'_>, settings: Py<Settings>, mut machine: Machine) -> PyResult<Self> {
         let step = machine.next();
         let call = Self::of(settings, machine, true);
@@ -110,6 +110,7 @@ impl Call {
         Ok(call)
     }
 
+    #[inline(always)]
     const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
         let run = Run { machine, last: Last::None, cut: None, pause: None, stop: None, over: false };
         Self { settings, run: Mutex::new(run), key: OnceLock::new(), blocking }

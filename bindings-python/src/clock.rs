@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overcurrent::{Clock, ManualClock as Manual, MonotonicClock, Span};
-use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, sync::PyOnceLock, types::PyFloat};
+use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, types::PyFloat};
 
 use crate::value::{secs, span};
 
@@ -39,7 +39,7 @@ impl ManualClock {
 
     /// Nanoseconds since its creation, as it was moved.
     #[getter]
-    fn now_ns(&self) -> u64 {
+    pub(crate) fn now_ns(&self) -> u64 {
         self.core.now().as_nanos()
     }
 
@@ -131,6 +131,11 @@ impl Time {
         }
     }
 
+    /// Whether a test moves it by hand.
+    pub(crate) const fn is_manual(&self) -> bool {
+        self.manual.is_some()
+    }
+
     /// Whether both are the same clock.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.clock(), &other.clock())
@@ -138,18 +143,17 @@ impl Time {
 
     /// Blocks for `span`; a manual clock is moved instead.
     pub(crate) fn sleep(&self, py: Python<'_>, span: Span) -> PyResult<()> {
-        static SLEEP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         if let Some(manual) = &self.manual {
             return manual.get().forward(py, span);
         }
         // Python's own, as it lets signals through.
-        SLEEP.import(py, "time", "sleep")?.call1((secs(span),))?;
+        py.import(intern!(py, "time"))?.call_method1(intern!(py, "sleep"), (secs(span),))?;
         Ok(())
     }
 
     /// The seconds that an event loop is to sleep before `slept`.
     pub(crate) fn pause(&self, span: Span) -> f64 {
-        if self.manual.is_some() { 0.0 } else { secs(span) }
+        if self.is_manual() { 0.0 } else { secs(span) }
     }
 
     /// The end of a pause of `span`: a manual clock is moved.

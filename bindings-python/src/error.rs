@@ -50,12 +50,22 @@ pub(crate) fn breaker_open(py: Python<'_>, error: BreakerOpen) -> PyErr {
 
 /// `AttemptTimeout`.
 pub(crate) fn attempt_timeout(py: Python<'_>, error: AttemptTimeout) -> PyErr {
-    raise(class!(py, "AttemptTimeout"), (error.guard, error.attempt, secs(error.timeout)))
+    let args = (error.guard, error.attempt, secs(error.timeout));
+    without_cut(py, raise(class!(py, "AttemptTimeout"), args))
 }
 
 /// `DeadlineExceeded`.
 pub(crate) fn deadline_exceeded(py: Python<'_>, error: DeadlineExceeded) -> PyErr {
-    raise(class!(py, "DeadlineExceeded"), (error.guard, error.attempts, secs(error.deadline)))
+    let args = (error.guard, error.attempts, secs(error.deadline));
+    without_cut(py, raise(class!(py, "DeadlineExceeded"), args))
+}
+
+/// The error without the mark of a cut as its context, which would tell nobody anything.
+fn without_cut(py: Python<'_>, error: PyErr) -> PyErr {
+    if error.context(py).is_some_and(|context| context.is_instance_of::<Cut>(py)) {
+        error.set_context(py, None);
+    }
+    error
 }
 
 /// Whether an exception is a rejection by a breaker, or was raised from one.

@@ -231,7 +231,7 @@ pub(crate) struct GuardRun {
 }
 
 impl GuardRun {
-    #[inline]
+    #[inline(always)]
     fn begin(guard: &Bound<'_, Guard>) -> Machine {
         let core = &guard.get().core;
         let now = core.now();

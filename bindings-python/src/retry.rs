@@ -1,6 +1,6 @@
 //! A retry without a breaker.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use overcurrent::{
     Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value, Verdict,
@@ -22,13 +22,18 @@ use crate::{
 };
 
 /// The state of a retry; `overcurrent.Retry` is built on it.
+///
+/// Without a clock it comes to life with its first use alone: a guard that is given it only takes its
+/// policy and its budget.
 #[pyclass(frozen, subclass, module = "overcurrent._core")]
 pub(crate) struct Retry {
     pub(crate) fields: Value,
-    core: Core,
+    policy: RetryPolicy,
+    seed: Option<u64>,
     /// The budget it was given.
     budget: Option<Py<Budget>>,
     pub(crate) settings: Py<Settings>,
+    live: OnceLock<Core>,
 }
 
 #[pymethods]
@@ -47,21 +52,27 @@ impl Retry {
             (None, Some(time)) => time.clone_ref(py),
             (clock, _) => Time::new(clock),
         };
-        let seed = seed.map(self::seed).transpose()?;
-        let mut core = Core::with(policy, time.clock(), seed);
-        if let Some(budget) = &budget {
-            core = core.sharing(budget.get().adopted(&time));
+        let timed = time.is_manual();
+        let retry = Self {
+            fields,
+            policy,
+            seed: seed.map(self::seed).transpose()?,
+            budget,
+            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?,
+            live: OnceLock::new(),
+        };
+        if timed {
+            retry.core();
         }
-        let settings = Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?;
-        Ok(Self { fields, core, budget, settings })
+        Ok(retry)
     }
 
     /// Its retry budget, if it has one.
     #[getter]
     fn budget(&self, py: Python<'_>) -> PyResult<Option<Py<Budget>>> {
-        match (&self.budget, self.core.budget()) {
-            (_, None) => Ok(None),
+        match (&self.budget, self.policy.budget.and_then(|_| self.core().budget())) {
             (Some(budget), _) => Ok(Some(budget.clone_ref(py))),
+            (None, None) => Ok(None),
             (None, Some(core)) => Py::new(py, Budget::of(core, &self.settings.get().time, py)).map(Some),
         }
     }
@@ -69,7 +80,7 @@ impl Retry {
     /// Begins a call that must be over `deadline` from now, for a loop of one's own.
     #[pyo3(signature = (deadline=None))]
     fn start(slf: &Bound<'_, Self>, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
-        let core = &slf.get().core;
+        let core = slf.get().core();
         let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
         Ok(RetryCall {
             retry: slf.clone().unbind(),
@@ -97,6 +108,18 @@ impl Retry {
 }
 
 impl Retry {
+    #[inline]
+    fn core(&self) -> &Core {
+        self.live.get_or_init(|| {
+            let time = &self.settings.get().time;
+            let core = Core::with(self.policy.clone(), time.clock(), self.seed);
+            match &self.budget {
+                Some(budget) => core.sharing(budget.get().adopted(time)),
+                None => core,
+            }
+        })
+    }
+
     pub(crate) fn given_budget(&self, py: Python<'_>) -> Option<Py<Budget>> {
         self.budget.as_ref().map(|budget| budget.clone_ref(py))
     }
@@ -175,7 +198,7 @@ impl RetryCall {
         hint: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let hint = hint.map(|hint| span(hint, "hint")).transpose()?;
-        let core = &self.retry.get().core;
+        let core = self.retry.get().core();
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
         drop(attempts);
@@ -188,7 +211,7 @@ impl RetryCall {
     /// The seconds left for the call.
     #[getter]
     fn remaining(&self) -> Option<f64> {
-        self.deadline.map(|deadline| secs(deadline.since(self.retry.get().core.now())))
+        self.deadline.map(|deadline| secs(deadline.since(self.retry.get().core().now())))
     }
 }
 
@@ -202,7 +225,7 @@ pub(crate) struct RetryRun {
 
 impl RetryRun {
     fn begin(retry: &Bound<'_, Retry>) -> Machine {
-        let core = &retry.get().core;
+        let core = retry.get().core();
         Machine::Retry(Self {
             retry: retry.clone().unbind(),
             attempts: core.begin(),
@@ -217,7 +240,7 @@ impl RetryRun {
     }
 
     pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let core = &self.retry.get().core;
+        let core = self.retry.get().core();
         let step = match verdict {
             Verdict::Success | Verdict::Ignored => Step::Done,
             Verdict::Failure(failure) => {
@@ -235,7 +258,7 @@ impl RetryRun {
     }
 
     pub(crate) fn elapsed(&self) -> Span {
-        self.retry.get().core.now().since(self.started)
+        self.retry.get().core().now().since(self.started)
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

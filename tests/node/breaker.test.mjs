@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { Breaker, BreakerOpen, Guard, ManualClock, Permit } from 'overcurrent'
-import { fakeTime, rejection } from './tools.mjs'
+import { deferred, fakeTime, rejection } from './tools.mjs'
 
 const quick = { consecutiveFailures: 2, cooldown: '5s', cooldownJitter: 0 }
 
@@ -40,11 +40,17 @@ test('a rejection tells the breaker, the reason and the time', () => {
   breaker.trip('1500ms')
   clock.advance('500ms')
   assert.equal(breaker.retryAfterMs, 1000)
-  assert.throws(() => breaker.acquire(), error => {
-    assert.ok(error instanceof BreakerOpen)
-    assert.deepEqual([error.breaker, error.reason, error.retryAfterMs, error.message], ['payments', 'open', 1000, 'breaker `payments` is open, retry after 1s'])
-    return true
-  })
+  assert.throws(
+    () => breaker.acquire(),
+    error => {
+      assert.ok(error instanceof BreakerOpen)
+      assert.deepEqual(
+        [error.breaker, error.reason, error.retryAfterMs, error.message],
+        ['payments', 'open', 1000, 'breaker `payments` is open, retry after 1s'],
+      )
+      return true
+    },
+  )
   breaker.forceOpen()
   assert.deepEqual([breaker.state, breaker.reason, breaker.retryAfterMs], ['forced_open', undefined, undefined])
   assert.throws(() => breaker.acquire(), { reason: 'forced_open', message: 'breaker `payments` is forced_open' })
@@ -74,11 +80,26 @@ test('a snapshot goes to another breaker', () => {
   breaker.trip('2s')
   clock.advance('500ms')
   const snapshot = JSON.parse(JSON.stringify(breaker.snapshot()))
-  assert.deepEqual(snapshot, { version: 1, state: 'open', override: null, remaining_ns: 1.5e9, opens: 0, reason: 'manual' })
+  assert.deepEqual(snapshot, {
+    version: 1,
+    state: 'open',
+    override: null,
+    remaining_ns: 1.5e9,
+    opens: 0,
+    reason: 'manual',
+  })
   const other = new Breaker('o', { ...quick, clock: new ManualClock() })
   other.restore(snapshot)
   assert.deepEqual([other.state, other.retryAfterMs], ['open', 1500])
-  for (const wrong of [{ ...snapshot, version: 2 }, { ...snapshot, more: 1 }, { ...snapshot, state: 'ajar' }, { ...snapshot, remaining_ns: 1e15 }, undefined, null, 3]) {
+  for (const wrong of [
+    { ...snapshot, version: 2 },
+    { ...snapshot, more: 1 },
+    { ...snapshot, state: 'ajar' },
+    { ...snapshot, remaining_ns: 1e15 },
+    undefined,
+    null,
+    3,
+  ]) {
     assert.throws(() => other.restore(wrong), { code: 'INVALID_POLICY' })
   }
 })
@@ -88,14 +109,30 @@ test('a call records what became of it', async () => {
   assert.equal(await breaker.call(() => 1), 1)
   assert.equal(await breaker.call(async () => 2), 2)
   const error = new Error()
-  assert.equal(await rejection(breaker.call(() => { throw error })), error)
-  assert.equal(await rejection(breaker.call(async () => { throw error })), error)
+  assert.equal(
+    await rejection(
+      breaker.call(() => {
+        throw error
+      }),
+    ),
+    error,
+  )
+  assert.equal(
+    await rejection(
+      breaker.call(async () => {
+        throw error
+      }),
+    ),
+    error,
+  )
   assert.equal(breaker.state, 'open')
   assert.ok((await rejection(breaker.call(() => assert.fail('it ran')))) instanceof BreakerOpen)
   const outer = new Breaker('outer', { consecutiveFailures: 1 })
   await rejection(outer.call(() => breaker.call(() => 1)))
   assert.equal(outer.state, 'closed')
-  const add = new Breaker().wrap(function add(a, b) { return a + b + this.c })
+  const add = new Breaker().wrap(function add(a, b) {
+    return a + b + this.c
+  })
   assert.equal(await add.call({ c: 3 }, 1, 2), 6)
   assert.equal(new Breaker().name, 'breaker')
 })
@@ -115,6 +152,21 @@ test('a slow call counts as one, measured or told', async () => {
   assert.equal(told.reason, 'slow_rate')
 })
 
+test('hooks say what a result means', async () => {
+  const classify = ({ value, error }) =>
+    value === 500 ? 'failure' : value === 404 || error === 404 ? 'ignored' : error === 'fine' ? 'success' : undefined
+  const state = async fn => {
+    const breaker = new Breaker('b', { consecutiveFailures: 1, classify, ignore: TypeError })
+    await breaker.call(fn).catch(() => {})
+    return breaker.state
+  }
+  assert.equal(await state(() => 500), 'open')
+  for (const value of [200, 404]) assert.equal(await state(() => value), 'closed')
+  for (const error of [404, 'fine', new TypeError()]) assert.equal(await state(() => Promise.reject(error)), 'closed')
+  assert.equal(await state(() => Promise.reject(new Error())), 'open')
+  assert.equal(await new Breaker('b', { classify }).call(() => 500), 500)
+})
+
 /** A generator of numbers below n, the same each time. */
 function numbers(seed) {
   return n => {
@@ -126,7 +178,12 @@ function numbers(seed) {
 const policies = {
   'a window of calls': { window: { calls: 12 }, minimumCalls: 6 },
   'a window of time': { window: { time: '1s', buckets: 10 }, minimumCalls: 6 },
-  'a window of time and slow calls': { window: { time: '1s', buckets: 4 }, minimumCalls: 6, slowCall: '20ms', slowRate: 0.6 },
+  'a window of time and slow calls': {
+    window: { time: '1s', buckets: 4 },
+    minimumCalls: 6,
+    slowCall: '20ms',
+    slowRate: 0.6,
+  },
   'failures in a row': { consecutiveFailures: 4 },
   'the defaults': { minimumCalls: undefined },
 }
@@ -139,18 +196,30 @@ for (const [name, policy] of Object.entries(policies)) {
     const common = { ...policy, cooldown: '50ms', cooldownMax: '400ms' }
     const pairs = [
       [new Breaker('b', { ...common, seed: 1 }), new Breaker('b', { ...common, seed: 1, clock })],
-      [new Guard('g', { breaker: common, retry: false, seed: 1 }), new Guard('g', { breaker: common, retry: false, seed: 1, clock })],
+      [
+        new Guard('g', { breaker: common, retry: false, seed: 1 }),
+        new Guard('g', { breaker: common, retry: false, seed: 1, clock }),
+      ],
     ]
     for (const [host, manual] of pairs) {
       const below = numbers(7)
       const run = (guarded, fail, took, move) =>
-        guarded.call(() => { move(took); if (fail) throw new Error() }).then(() => 'ok', error => error.code ?? 'failed')
-      const state = guarded => (guarded.breaker ?? guarded)
+        guarded
+          .call(() => {
+            move(took)
+            if (fail) throw new Error()
+          })
+          .then(
+            () => 'ok',
+            error => error.code ?? 'failed',
+          )
+      const state = guarded => guarded.breaker ?? guarded
       const seen = new Set()
-      // Health and trouble alternate, so that runs of each are long.
+      // Health, failures and slowness alternate, so that runs of each are long.
       for (let step = 0; step < 1500; step++) {
         const pause = below(40) === 0 ? below(1500) : below(25)
-        const [fail, took] = [below(100) < (step % 300 < 200 ? 4 : 60), below(4) === 0 ? below(40) : 1]
+        const phase = Math.floor(step / 200) % 3
+        const [fail, took] = [below(100) < (phase === 1 ? 90 : 4), phase === 2 ? 10 + below(30) : below(15)]
         tick(pause)
         clock.advance(pause)
         const results = [await run(host, fail, took, tick), await run(manual, fail, took, by => clock.advance(by))]
@@ -163,6 +232,51 @@ for (const [name, policy] of Object.entries(policies)) {
     }
   })
 }
+
+test('a success of an epoch that is over is late, also where it would be added in place', async () => {
+  for (const guarded of [
+    new Breaker('b', { window: { calls: 5 } }),
+    new Guard('g', { breaker: { window: { time: '24h' } } }),
+  ]) {
+    const breaker = guarded.breaker ?? guarded
+    await guarded.call(() => 1)
+    const { promise, resolve } = deferred()
+    const call = guarded.call(() => promise)
+    breaker.reset()
+    resolve()
+    await call
+    assert.equal(breaker.late, 1)
+  }
+})
+
+test('several probes must succeed, where the policy says so', async t => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const breaker = new Breaker('b', { consecutiveFailures: 1, closeAfter: 3 })
+  breaker.forceOpen()
+  breaker.automatic()
+  now += 1
+  for (let probe = 1; probe <= 3; probe++) {
+    assert.equal(breaker.state, probe === 1 ? 'open' : 'half_open')
+    await breaker.call(() => 1)
+  }
+  assert.equal(breaker.state, 'closed')
+})
+
+test('the first success of an epoch counts in its window', async () => {
+  for (const window of [{ time: '24h' }, { calls: 9 }]) {
+    const breaker = new Breaker('b', { window, minimumCalls: 2, failureRate: 0.5 })
+    await breaker.call(() => 1)
+    breaker.reset()
+    await breaker.call(() => 1)
+    await rejection(
+      breaker.call(() => {
+        throw new Error()
+      }),
+    )
+    assert.equal(breaker.reason, 'failure_rate')
+  }
+})
 
 test('a lost probe comes back when it is collected', () => {
   const script = `

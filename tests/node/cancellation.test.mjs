@@ -19,16 +19,22 @@ test('an aborted signal ends the call before it begins', async () => {
   assert.equal(guard.budget.tokensMicro, 1_000_000)
 })
 
-for (const [name, clock] of [['healthy', undefined], ['native', new ManualClock()]]) {
+for (const [name, clock] of [
+  ['healthy', undefined],
+  ['native', new ManualClock()],
+]) {
   test(`aborting a ${name} attempt rejects at once and counts as nothing`, async () => {
     const guard = new Guard('g', { clock, breaker: { consecutiveFailures: 1 } })
     const controller = new AbortController()
     const { promise, reject } = deferred()
     let seen
-    const call = guard.call(({ signal }) => {
-      seen = signal
-      return promise
-    }, { signal: controller.signal })
+    const call = guard.call(
+      ({ signal }) => {
+        seen = signal
+        return promise
+      },
+      { signal: controller.signal },
+    )
     assert.equal(seen.aborted, false)
     const reason = { not: 'an error' }
     controller.abort(reason)
@@ -44,7 +50,10 @@ for (const [name, clock] of [['healthy', undefined], ['native', new ManualClock(
 }
 
 test('a cancelled call that had run long counts as a failure', async () => {
-  for (const [elapsed, state] of [['4999ms', 'closed'], ['5s', 'open']]) {
+  for (const [elapsed, state] of [
+    ['4999ms', 'closed'],
+    ['5s', 'open'],
+  ]) {
     const clock = new ManualClock()
     const guard = new Guard('g', { clock, attemptTimeout: '10s', breaker: { consecutiveFailures: 1 } })
     const controller = new AbortController()
@@ -57,9 +66,15 @@ test('a cancelled call that had run long counts as a failure', async () => {
 })
 
 test('the same on the clock of JavaScript', async t => {
-  for (const [elapsed, state] of [[4999, 'closed'], [1, 'open']]) {
+  for (const [elapsed, state] of [
+    [4999, 'closed'],
+    [1, 'open'],
+  ]) {
     const tick = elapsed === 4999 ? fakeTime(t) : undefined
-    const guard = new Guard('g', { attemptTimeout: '10s', breaker: { consecutiveFailures: 1, abandonAfter: elapsed === 1 ? 1 : '5s' } })
+    const guard = new Guard('g', {
+      attemptTimeout: '10s',
+      breaker: { consecutiveFailures: 1, abandonAfter: elapsed === 1 ? 1 : '5s' },
+    })
     const controller = new AbortController()
     const call = guard.call(() => new Promise(() => {}), { signal: controller.signal })
     if (tick) tick(elapsed)
@@ -87,7 +102,13 @@ test('aborting a wait ends the call at once', async () => {
   const guard = new Guard('g', { deadline: false, retry: { backoff: constant('1h'), jitter: 'none' } })
   const controller = new AbortController()
   let calls = 0
-  const call = guard.call(() => { calls++; throw new Error() }, { signal: controller.signal })
+  const call = guard.call(
+    () => {
+      calls++
+      throw new Error()
+    },
+    { signal: controller.signal },
+  )
   await turn()
   const reason = new Error('enough')
   controller.abort(reason)
@@ -109,10 +130,35 @@ test('aborting a wait for an open breaker ends the call at once', async () => {
 test('aborting from inside the function, or from its classification, ends the call once', async () => {
   for (const clock of [undefined, new ManualClock()]) {
     const inside = new AbortController()
-    const guard = new Guard('g', { clock, breaker: { consecutiveFailures: 1 }, classify: ({ error }) => void (error === 'abort' && controller.abort('classified')) })
-    assert.equal(await rejection(guard.call(() => { inside.abort('inside'); throw new Error() }, { signal: inside.signal })), 'inside')
+    const guard = new Guard('g', {
+      clock,
+      breaker: { consecutiveFailures: 1 },
+      classify: ({ error }) => void (error === 'abort' && controller.abort('classified')),
+    })
+    assert.equal(
+      await rejection(
+        guard.call(
+          () => {
+            inside.abort('inside')
+            throw new Error()
+          },
+          { signal: inside.signal },
+        ),
+      ),
+      'inside',
+    )
     const controller = new AbortController()
-    assert.equal(await rejection(guard.call(() => { throw 'abort' }, { signal: controller.signal })), 'classified')
+    assert.equal(
+      await rejection(
+        guard.call(
+          () => {
+            throw 'abort'
+          },
+          { signal: controller.signal },
+        ),
+      ),
+      'classified',
+    )
     assert.equal(guard.breaker.state, 'closed')
   }
 })
@@ -122,8 +168,24 @@ test('aborting after the end does nothing, and leaves no listener', async () => 
   const { signal } = controller
   const guard = new Guard('g', { retry: false })
   let attempted
-  assert.equal(await guard.call(context => { attempted = context.signal; return 1 }, { signal }), 1)
-  await rejection(guard.call(() => { throw new Error() }, { signal }))
+  assert.equal(
+    await guard.call(
+      context => {
+        attempted = context.signal
+        return 1
+      },
+      { signal },
+    ),
+    1,
+  )
+  await rejection(
+    guard.call(
+      () => {
+        throw new Error()
+      },
+      { signal },
+    ),
+  )
   guard.breaker.forceOpen()
   await rejection(guard.call(() => 1, { signal }))
   assert.equal(getEventListeners(signal, 'abort').length, 0)
@@ -134,7 +196,12 @@ test('aborting after the end does nothing, and leaves no listener', async () => 
 
 test('the signal of an attempt says what ended it', async () => {
   const clock = new ManualClock()
-  const guard = new Guard('g', { clock, deadline: '3s', attemptTimeout: '2s', retry: { backoff: 'none', maxAttempts: 2 } })
+  const guard = new Guard('g', {
+    clock,
+    deadline: '3s',
+    attemptTimeout: '2s',
+    retry: { backoff: 'none', maxAttempts: 2 },
+  })
   const contexts = []
   const signals = []
   const call = guard.call(context => {
@@ -155,11 +222,87 @@ test('the signal of an attempt says what ended it', async () => {
   assert.equal(contexts[1].signal, contexts[1].signal)
 })
 
+test('what the signal of a cut attempt sets off changes no wait, and may end the call', async t => {
+  const tick = fakeTime(t)
+  const slow = new Guard('slow', { retry: { backoff: constant('5s'), jitter: 'none' } })
+  const guard = new Guard('g', { attemptTimeout: '2s', retry: { backoff: constant('1s'), jitter: 'none' } })
+  let attempts = 0
+  const controller = new AbortController()
+  const call = guard.call(
+    ({ attempt, signal }) => {
+      attempts = attempt
+      signal.addEventListener('abort', () => {
+        if (attempt === 2) controller.abort('enough')
+        else
+          slow
+            .call(() => {
+              throw new Error()
+            })
+            .catch(() => {})
+      })
+      return new Promise(() => {})
+    },
+    { signal: controller.signal },
+  )
+  tick(2999)
+  assert.equal(attempts, 1)
+  tick(1)
+  assert.equal(attempts, 2)
+  tick(2000)
+  assert.equal(await rejection(call), 'enough')
+  tick(60_000)
+  await turn()
+  assert.equal(attempts, 2)
+})
+
+test('the same on a manual clock', async () => {
+  const clock = new ManualClock()
+  const guard = new Guard('g', { clock, attemptTimeout: '2s', retry: { backoff: constant('1s'), jitter: 'none' } })
+  const controller = new AbortController()
+  const call = guard.call(
+    ({ signal }) => {
+      signal.addEventListener('abort', () => controller.abort('enough'))
+      return new Promise(() => {})
+    },
+    { signal: controller.signal },
+  )
+  clock.advance('2s')
+  assert.equal(await rejection(call), 'enough')
+  await turn()
+  // One wait moves the time of all: what is due by then ends with it.
+  const other = new AbortController()
+  const pending = guard.call(({ signal }) => {
+    signal.addEventListener('abort', () => other.abort('by the other'))
+    return new Promise(() => {})
+  })
+  const end = rejection(pending)
+  clock.advance('1500ms')
+  const failing = guard.call(
+    () => {
+      throw new Error()
+    },
+    { signal: other.signal },
+  )
+  assert.equal(await rejection(failing), 'by the other')
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    clock.advance('2s')
+    await turn()
+  }
+  assert.ok((await end) instanceof AttemptTimeout)
+})
+
 test('an own TimeoutError or AbortError is an ordinary failure', async () => {
   const guard = new Guard('g', { retry: { backoff: 'none' }, breaker: { consecutiveFailures: 3 } })
   for (const name of ['TimeoutError', 'AbortError']) {
     const error = new DOMException('own', name)
-    assert.equal(await rejection(guard.call(() => { throw error })), error)
+    assert.equal(
+      await rejection(
+        guard.call(() => {
+          throw error
+        }),
+      ),
+      error,
+    )
     assert.deepEqual(callInfo(error).attempts, 3)
     assert.equal(guard.breaker.state, 'open')
     guard.breaker.reset()

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { inspect } from 'node:util'
 import { test } from 'node:test'
-import { AttemptTimeout, Breaker, BreakerOpen, DeadlineExceeded, Guard, InvalidPolicy, ManualClock, OvercurrentError, callInfo } from 'overcurrent'
+import {
+  AttemptTimeout,
+  Breaker,
+  BreakerOpen,
+  DeadlineExceeded,
+  Guard,
+  InvalidPolicy,
+  ManualClock,
+  OvercurrentError,
+  callInfo,
+} from 'overcurrent'
 import { rejection } from './tools.mjs'
 
 async function each() {
@@ -45,7 +55,14 @@ test('only a refused policy has a stack, which leads to its making', async () =>
 test('what is no object is thrown as it is, without an account', async () => {
   const guard = new Guard('g', { retry: false, breaker: false })
   for (const thrown of ['text', 3, null, undefined, Symbol.iterator]) {
-    assert.equal(await rejection(guard.call(() => { throw thrown })), thrown)
+    assert.equal(
+      await rejection(
+        guard.call(() => {
+          throw thrown
+        }),
+      ),
+      thrown,
+    )
     assert.equal(callInfo(thrown), undefined)
   }
   assert.equal(callInfo(new Error('from elsewhere')), undefined)
@@ -55,16 +72,28 @@ test('the account is that of the last call the error came from', async () => {
   const error = new Error('shared')
   const inner = new Guard('inner', { retry: { backoff: 'none', maxAttempts: 2 } })
   const outer = new Guard('outer', { retry: { backoff: 'none', maxAttempts: 3 } })
-  await rejection(outer.call(() => inner.call(() => { throw error })))
+  await rejection(
+    outer.call(() =>
+      inner.call(() => {
+        throw error
+      }),
+    ),
+  )
   assert.equal(callInfo(error).attempts, 3)
 })
 
 function run(script, ...options) {
-  return spawnSync(process.execPath, [...options, '--input-type=module', '-e', `import { Guard, constant } from 'overcurrent'\n${script}`], { encoding: 'utf8' })
+  return spawnSync(
+    process.execPath,
+    [...options, '--input-type=module', '-e', `import { Guard, constant } from 'overcurrent'\n${script}`],
+    { encoding: 'utf8' },
+  )
 }
 
 test('a deadline keeps no process alive', () => {
-  const { status, stderr } = run(`new Guard('g', { attemptTimeout: '1h', deadline: '2h' }).call(() => new Promise(() => {}))`)
+  const { status, stderr } = run(
+    `new Guard('g', { attemptTimeout: '1h', deadline: '2h' }).call(() => new Promise(() => {}))`,
+  )
   assert.deepEqual([status, stderr], [0, ''])
 })
 
@@ -79,9 +108,8 @@ test('a wait between attempts does', () => {
 test('errors can be made where the stack limit is frozen', () => {
   const { stdout, stderr } = run(`
     Object.defineProperty(Error, 'stackTraceLimit', { writable: false, configurable: false })
-    const { Breaker } = await import('overcurrent')
-    const breaker = new Breaker()
+    const { breaker } = new Guard('g')
     breaker.forceOpen()
-    process.stdout.write(await breaker.call(() => 1).catch(error => error.code))`.replace("import { Guard, constant } from 'overcurrent'", ''))
+    process.stdout.write(await breaker.call(() => 1).catch(error => error.code))`)
   assert.deepEqual([stdout, stderr], ['BREAKER_OPEN', ''])
 })

@@ -1,8 +1,20 @@
 /** Guarded calls: attempts, waits, verdicts and limits, decided jointly. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AttemptTimeout, Breaker, BreakerOpen, Budget, DeadlineExceeded, Guard, ManualClock, Retry, callInfo, constant, schedule } from 'overcurrent'
-import { answers, deferred, fakeTime, rejection, turn } from './tools.mjs'
+import {
+  AttemptTimeout,
+  Breaker,
+  BreakerOpen,
+  Budget,
+  DeadlineExceeded,
+  Guard,
+  ManualClock,
+  Retry,
+  callInfo,
+  constant,
+  schedule,
+} from 'overcurrent'
+import { deferred, fakeTime, fakeTimers, rejection, turn } from './tools.mjs'
 
 /** Plain waits, so that a test can say how long each is. */
 const waits = (...delays) => ({ backoff: schedule(...delays), jitter: 'none', maxAttempts: delays.length + 1 })
@@ -19,9 +31,15 @@ test('a plain value, a promise and a thenable are answers', async () => {
 
 test('throwing, rejecting and a thenable that cannot be read are failures', async () => {
   for (const fail of [
-    error => { throw error },
+    error => {
+      throw error
+    },
     error => Promise.reject(error),
-    error => ({ get then() { throw error } }),
+    error => ({
+      get then() {
+        throw error
+      },
+    }),
     error => ({ then: (_, reject) => reject(error) }),
   ]) {
     const guard = new Guard('g', { retry: false, breaker: { consecutiveFailures: 1 } })
@@ -41,17 +59,23 @@ test('a failure is retried after its wait', async () => {
     return 'done'
   })
   assert.equal(answer, 'done')
-  assert.deepEqual(starts, [[1, 0n], [2, 100n], [3, 350n]])
+  assert.deepEqual(starts, [
+    [1, 0n],
+    [2, 100n],
+    [3, 350n],
+  ])
 })
 
 test('waits last as long as drawn from the seed, the same as in every language', async () => {
   const clock = new ManualClock()
   const guard = new Guard('g', { clock, seed: 42n, deadline: false, retry: { maxAttempts: 4, budget: false } })
   const at = []
-  await rejection(guard.call(() => {
-    at.push(clock.nowNs)
-    throw new Error('no')
-  }))
+  await rejection(
+    guard.call(() => {
+      at.push(clock.nowNs)
+      throw new Error('no')
+    }),
+  )
   const drawn = at.slice(1).map((now, index) => now - at[index])
   // The guard draws from mix(seed).
   const mask = (1n << 64n) - 1n
@@ -70,7 +94,11 @@ test('the last own error comes back untouched, with an account beside it', async
   const guard = new Guard('g', { clock, retry: waits('10ms', '10ms') })
   const cause = new Error('below')
   const errors = [1, 2, 3].map(n => Object.freeze(new Error(`number ${n}`, { cause })))
-  const error = await rejection(guard.call(({ attempt }) => { throw errors[attempt - 1] }))
+  const error = await rejection(
+    guard.call(({ attempt }) => {
+      throw errors[attempt - 1]
+    }),
+  )
   assert.equal(error, errors[2])
   assert.equal(error.cause, cause)
   assert.deepEqual(Object.keys(error), [])
@@ -89,11 +117,16 @@ test('the context tells the attempt, the time left and one key for all attempts'
   await guard.call(look)
   const [[, , key]] = seen
   assert.match(key, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  assert.deepEqual(seen, [[1, 1900, key], [2, 1300, key]])
+  assert.deepEqual(seen, [
+    [1, 1900, key],
+    [2, 1300, key],
+  ])
 
   await guard.call(({ idempotencyKey }) => assert.notEqual(idempotencyKey, key))
   await guard.call(({ idempotencyKey }) => assert.equal(idempotencyKey, 'mine'), { key: 'mine' })
-  await new Guard('g', { deadline: false, attemptTimeout: false, breaker: false }).call(({ remaining }) => assert.equal(remaining, undefined))
+  await new Guard('g', { deadline: false, attemptTimeout: false, breaker: false }).call(({ remaining }) =>
+    assert.equal(remaining, undefined),
+  )
 })
 
 test('retries end on a failing value with that value', async () => {
@@ -109,20 +142,38 @@ test('classify decides: final, ignored, hinted, or nothing', async () => {
   let calls = 0
   const run = async (verdict, options) => {
     calls = 0
-    const guard = new Guard('g', { clock, retry: waits('10ms', '10ms'), breaker: { consecutiveFailures: 1 }, classify: () => verdict, ...options })
+    const guard = new Guard('g', {
+      clock,
+      retry: waits('10ms', '10ms'),
+      breaker: { consecutiveFailures: 1 },
+      classify: () => verdict,
+      ...options,
+    })
     const before = clock.nowNs
-    const error = await rejection(guard.call(() => { calls++; throw new Error('e') }))
+    const error = await rejection(
+      guard.call(() => {
+        calls++
+        throw new Error('e')
+      }),
+    )
     return [calls, guard.breaker.state, callInfo(error).stop, Number(clock.nowNs - before) / 1e6]
   }
   assert.deepEqual(await run({ retryable: false }), [1, 'open', 'not_retryable', 0])
   assert.deepEqual(await run('ignored'), [1, 'closed', undefined, 0])
   assert.deepEqual(await run('failure'), [1, 'open', 'breaker_open', 0])
-  assert.deepEqual(await run('failure', { breaker: false, classify: () => 'failure' }).catch(() => 'no breaker'), 'no breaker')
+  assert.deepEqual(
+    await run('failure', { breaker: false, classify: () => 'failure' }).catch(() => 'no breaker'),
+    'no breaker',
+  )
   const hinted = { retry: { ...waits('10ms', '10ms'), maxHint: '1s' }, breaker: { consecutiveFailures: 9 } }
   assert.deepEqual(await run({ hint: '200ms' }, hinted), [3, 'closed', 'attempts_exhausted', 400])
   assert.deepEqual(await run({ retryable: true, hint: 250 }, hinted), [3, 'closed', 'attempts_exhausted', 500])
   assert.deepEqual(await run({ hint: '2s' }, hinted), [1, 'closed', 'hint_too_long', 0])
-  const kept = await new Guard('g', { classify: ({ error }) => (error ? 'success' : undefined) }).call(async () => { throw new Error('fine') }).catch(error => error.message)
+  const kept = await new Guard('g', { classify: ({ error }) => (error ? 'success' : undefined) })
+    .call(async () => {
+      throw new Error('fine')
+    })
+    .catch(error => error.message)
   assert.equal(kept, 'fine')
 })
 
@@ -131,7 +182,14 @@ test('`ignore` and `on` go by class or predicate', async () => {
   class Gone extends NotFound {}
   const state = async (options, error) => {
     const guard = new Guard('g', { retry: false, breaker: { consecutiveFailures: 1 }, ...options })
-    assert.equal(await rejection(guard.call(() => { throw error })), error)
+    assert.equal(
+      await rejection(
+        guard.call(() => {
+          throw error
+        }),
+      ),
+      error,
+    )
     return guard.breaker.state
   }
   assert.equal(await state({}, new NotFound()), 'open')
@@ -143,44 +201,100 @@ test('`ignore` and `on` go by class or predicate', async () => {
   assert.equal(await state({ on: [NotFound, DOMException] }, new DOMException()), 'open')
   assert.equal(await state({ on: NotFound }, new Error()), 'closed')
   assert.equal(await state({ on: Error, ignore: NotFound }, new NotFound()), 'closed')
-  assert.equal(await state({ on: function isFive(error) { return error === 5 } }, 5), 'open')
+  assert.equal(
+    await state(
+      {
+        on: function isFive(error) {
+          return error === 5
+        },
+      },
+      5,
+    ),
+    'open',
+  )
   assert.equal(await state({ on: NotFound, classify: () => 'failure' }, new Error()), 'open')
 })
 
 test('a rejection by another guard is ignored', async () => {
   const inner = new Guard('inner')
   inner.breaker.forceOpen()
-  const outer = new Guard('outer', { breaker: { consecutiveFailures: 1 } })
+  const outer = new Guard('outer', { on: Error, breaker: { consecutiveFailures: 1 } })
   let calls = 0
-  const error = await rejection(outer.call(() => { calls++; return inner.call(() => 1) }))
+  const error = await rejection(
+    outer.call(() => {
+      calls++
+      return inner.call(() => 1)
+    }),
+  )
   assert.ok(error instanceof BreakerOpen && error.breaker === 'inner')
   assert.deepEqual([calls, outer.breaker.state], [1, 'closed'])
 })
 
-test('a hook that throws is reported once and decides nothing', async t => {
+test('without hooks of its own a guard has those of its retry or breaker', async () => {
+  const quick = { consecutiveFailures: 1 }
+  const state = async (guard, thrown) => {
+    await rejection(guard.call(() => Promise.reject(thrown)))
+    return guard.breaker.state
+  }
+  const breaker = () => new Breaker('b', { ...quick, ignore: TypeError })
+  const retry = new Retry({ maxAttempts: 1, ignore: RangeError })
+  assert.equal(await state(new Guard('g', { breaker: breaker() }), new TypeError()), 'closed')
+  assert.equal(await state(new Guard('g', { breaker: breaker(), ignore: RangeError }), new TypeError()), 'open')
+  assert.equal(await state(new Guard('g', { breaker: quick, retry }), new RangeError()), 'closed')
+  const guard = new Guard('g', { breaker: quick, ignore: TypeError })
+  await rejection(guard.breaker.call(() => Promise.reject(new TypeError())))
+  assert.equal(guard.breaker.state, 'closed')
+})
+
+test('a hook that throws is reported once and has nothing to say', async t => {
   const warnings = t.mock.method(process, 'emitWarning', () => {})
   for (const options of [
-    { classify: () => { throw new Error('oops') } },
+    {
+      classify: () => {
+        throw new Error('oops')
+      },
+    },
     { classify: () => 'sucess' },
     { classify: async () => 'failure' },
     { classify: () => ({ hint: 'soon' }) },
-    { on: Error, ignore: () => { throw new Error('oops') } },
+    {
+      on: Error,
+      ignore: () => {
+        throw new Error('oops')
+      },
+    },
   ]) {
     warnings.mock.resetCalls()
     const guard = new Guard('g', { retry: false, breaker: { consecutiveFailures: 2 }, ...options })
-    await rejection(guard.call(() => { throw new Error('1') }))
+    await rejection(
+      guard.call(() => {
+        throw new Error('1')
+      }),
+    )
     assert.equal(guard.breaker.state, 'closed')
-    await rejection(guard.call(() => { throw new Error('2') }))
+    await rejection(
+      guard.call(() => {
+        throw new Error('2')
+      }),
+    )
     assert.equal(guard.breaker.state, 'open')
     assert.equal(warnings.mock.callCount(), 1)
-    assert.equal(warnings.mock.calls[0].arguments[1].code, 'OVERCURRENT_CLASSIFY')
+    assert.equal(warnings.mock.calls[0].arguments[1].code, 'OVERCURRENT_HOOK')
   }
 })
 
 test('an open breaker rejects without running the function', async () => {
   const clock = new ManualClock()
-  const guard = new Guard('g', { clock, retry: false, breaker: { consecutiveFailures: 1, cooldown: '5s', cooldownJitter: 0 } })
-  await rejection(guard.call(() => { throw new Error('down') }))
+  const guard = new Guard('g', {
+    clock,
+    retry: false,
+    breaker: { consecutiveFailures: 1, cooldown: '5s', cooldownJitter: 0 },
+  })
+  await rejection(
+    guard.call(() => {
+      throw new Error('down')
+    }),
+  )
   clock.advance('1500us')
   const error = await rejection(guard.call(() => assert.fail('it ran')))
   assert.ok(error instanceof BreakerOpen)
@@ -236,11 +350,35 @@ test('an attempt is cut at its timeout, also one that heeds nothing', async () =
 test('what returns after its time was up is a timeout, though it was not interrupted', async () => {
   const clock = new ManualClock()
   const guard = new Guard('g', { clock, attemptTimeout: '2s', retry: false, breaker: { consecutiveFailures: 1 } })
-  const error = await rejection(guard.call(async () => {
-    clock.set('2s')
-    return 'too late'
-  }))
+  const error = await rejection(
+    guard.call(async () => {
+      clock.set('2s')
+      return 'too late'
+    }),
+  )
   assert.ok(error instanceof AttemptTimeout)
+  assert.equal(guard.breaker.state, 'open')
+})
+
+test('the same where the event loop was blocked and no timer could fire', async t => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const guard = new Guard('g', { attemptTimeout: '2s', retry: false, breaker: { consecutiveFailures: 1 } })
+  assert.equal(
+    await guard.call(() => {
+      now += 1999
+      return 'in time'
+    }),
+    'in time',
+  )
+  assert.ok(
+    (await rejection(
+      guard.call(() => {
+        now += 2000
+        return 'too late'
+      }),
+    )) instanceof AttemptTimeout,
+  )
   assert.equal(guard.breaker.state, 'open')
 })
 
@@ -260,15 +398,26 @@ test('the deadline cuts with the last own error as the cause', async () => {
   assert.equal(error.message, 'call of `g` exceeded its deadline of 3s in attempt 2')
   assert.equal(error.cause, own)
   assert.deepEqual(callInfo(error), { attempts: 2, elapsedMs: 3000, stop: undefined })
-  assert.equal(Object.hasOwn(await rejection(new Guard('h', { clock, deadline: '1s', attemptTimeout: false }).call(() => clock.advance('1s'))), 'cause'), false)
+  assert.equal(
+    Object.hasOwn(
+      await rejection(new Guard('h', { clock, deadline: '1s', attemptTimeout: false }).call(() => clock.advance('1s'))),
+      'cause',
+    ),
+    false,
+  )
 })
 
 test('retries stop before the deadline and before an empty budget', async () => {
   const clock = new ManualClock()
-  const fail = () => { throw new Error('no') }
+  const fail = () => {
+    throw new Error('no')
+  }
   const short = new Guard('g', { clock, deadline: '150ms', attemptTimeout: '100ms', retry: waits('100ms', '100ms') })
   assert.equal(callInfo(await rejection(short.call(fail))).stop, 'deadline')
-  const poor = new Guard('g', { clock, retry: { ...waits('1ms', '1ms'), budget: { ratio: 0, minPerSecond: 0, burst: 1 } } })
+  const poor = new Guard('g', {
+    clock,
+    retry: { ...waits('1ms', '1ms'), budget: { ratio: 0, minPerSecond: 0, burst: 1 } },
+  })
   assert.deepEqual(callInfo(await rejection(poor.call(fail))), { attempts: 2, elapsedMs: 1, stop: 'budget_exhausted' })
   assert.equal(poor.budget.tokensMicro, 0)
 })
@@ -293,8 +442,21 @@ test('breakers, retries and budgets can be shared', async () => {
   assert.equal(one.breaker, breaker)
   assert.equal(one.budget, budget)
   assert.equal(other.budget, budget)
-  assert.equal(callInfo(await rejection(other.call(() => { throw new Error() }))).attempts, 2)
-  await rejection(one.call(() => { throw new Error() }))
+  assert.equal(
+    callInfo(
+      await rejection(
+        other.call(() => {
+          throw new Error()
+        }),
+      ),
+    ).attempts,
+    2,
+  )
+  await rejection(
+    one.call(() => {
+      throw new Error()
+    }),
+  )
   assert.equal(breaker.state, 'open')
   assert.equal((await rejection(new Guard('two', { breaker }).call(() => 1))).breaker, 'shared')
   assert.equal(new Guard('g', { retry: new Retry({ maxAttempts: 2 }) }).budget.tokensMicro, 10_000_000)
@@ -305,7 +467,11 @@ test('a shared breaker brings its clock', async () => {
   const breaker = new Breaker('b', { clock, consecutiveFailures: 1, cooldown: '5s', cooldownJitter: 0 })
   clock.advance('1h')
   const guard = new Guard('g', { breaker, retry: false })
-  await rejection(guard.call(() => { throw new Error() }))
+  await rejection(
+    guard.call(() => {
+      throw new Error()
+    }),
+  )
   clock.advance('5s')
   assert.equal(await guard.call(() => 1), 1)
   assert.throws(() => new Guard('g', { breaker, clock: new ManualClock() }), { path: 'clock' })
@@ -329,7 +495,14 @@ test('everything can be off', async () => {
   assert.deepEqual([guard.breaker, guard.budget], [undefined, undefined])
   assert.equal(await guard.call(() => 1), 1)
   const error = new Error()
-  assert.equal(await rejection(guard.call(() => { throw error })), error)
+  assert.equal(
+    await rejection(
+      guard.call(() => {
+        throw error
+      }),
+    ),
+    error,
+  )
   assert.equal(callInfo(error).stop, 'attempts_exhausted')
 })
 
@@ -337,7 +510,10 @@ test('fake timers drive timeouts and waits', async t => {
   const tick = fakeTime(t)
   const guard = new Guard('g', { attemptTimeout: '2s', retry: waits('1s') })
   let starts = 0
-  const call = guard.call(() => { starts++; return new Promise(() => {}) })
+  const call = guard.call(() => {
+    starts++
+    return new Promise(() => {})
+  })
   tick(1999)
   await turn()
   assert.equal(starts, 1)
@@ -355,17 +531,27 @@ test('one queue serves attempts with different ends', async t => {
   const guard = new Guard('g', { deadline: '2500ms', attemptTimeout: '2s', retry: waits('900ms') })
   const ends = []
   const call = (name, fn) => guard.call(fn).catch(error => ends.push([name, error.code]))
-  const first = call('first', ({ attempt }) => { if (attempt === 1) throw new Error(); return new Promise(() => {}) })
+  const first = call('first', ({ attempt }) => {
+    if (attempt === 1) throw new Error()
+    return new Promise(() => {})
+  })
   const second = call('second', () => new Promise(() => {}))
-  tick(900)
+  await turn()
+  tick(899)
   const third = call('third', () => new Promise(() => {}))
+  // The first one tries again, and has less time left than the third.
+  tick(1)
   const fourth = call('fourth', async () => 4)
   for (let elapsed = 0; elapsed < 5000; elapsed += 100) {
     tick(100)
     await turn()
   }
   await Promise.all([first, second, third, fourth])
-  assert.deepEqual(ends, [['second', 'ATTEMPT_TIMEOUT'], ['first', 'DEADLINE_EXCEEDED'], ['third', 'ATTEMPT_TIMEOUT']].sort(() => 0))
+  assert.deepEqual(ends, [
+    ['second', 'ATTEMPT_TIMEOUT'],
+    ['first', 'DEADLINE_EXCEEDED'],
+    ['third', 'ATTEMPT_TIMEOUT'],
+  ])
 })
 
 test('timers that come and go leave no attempt without an end', async t => {
@@ -381,11 +567,11 @@ test('timers that come and go leave no attempt without an end', async t => {
 })
 
 test('fake timers that leave the clock alone still end attempts and waits', async t => {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const tick = fakeTimers(t)
   const guard = new Guard('g', { attemptTimeout: '2s', retry: waits('1s') })
   const call = guard.call(() => new Promise(() => {}))
-  t.mock.timers.tick(2000)
-  t.mock.timers.tick(1000)
-  t.mock.timers.tick(2000)
+  tick(2000)
+  tick(1000)
+  tick(2000)
   assert.ok((await rejection(call)) instanceof AttemptTimeout)
 })

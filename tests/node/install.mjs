@@ -11,7 +11,12 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const project = join(root, 'target/installed-node')
 
 function npm(cwd, ...args) {
-  const { status, stdout, error } = spawnSync('npm', args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', shell: process.platform === 'win32' })
+  const { status, stdout, error } = spawnSync('npm', args, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
   if (error !== undefined) throw error
   if (status !== 0) process.exit(status ?? 1)
   return stdout

@@ -18,8 +18,24 @@ test('it is the installed one', () => {
 
 test('`import` and `require` give the same objects', () => {
   const names = [
-    'AttemptTimeout', 'Breaker', 'BreakerOpen', 'Budget', 'DeadlineExceeded', 'Guard', 'InvalidPolicy', 'ManualClock',
-    'OvercurrentError', 'Permit', 'Retry', 'RetryCall', 'callInfo', 'constant', 'exponential', 'linear', 'proportional', 'schedule',
+    'AttemptTimeout',
+    'Breaker',
+    'BreakerOpen',
+    'Budget',
+    'DeadlineExceeded',
+    'Guard',
+    'InvalidPolicy',
+    'ManualClock',
+    'OvercurrentError',
+    'Permit',
+    'Retry',
+    'RetryCall',
+    'callInfo',
+    'constant',
+    'exponential',
+    'linear',
+    'proportional',
+    'schedule',
   ]
   assert.deepEqual(Object.keys(required).sort(), names.sort())
   for (const name of names) assert.equal(imported[name], required[name], name)
@@ -44,10 +60,11 @@ test('each thread has its own objects', async () => {
     const guard = new Guard('g', { breaker: { consecutiveFailures: 1 }, retry: false })
     guard.call(() => { throw new Error() }).catch(() => parentPort.postMessage(guard.breaker.state))`
   const guard = new imported.Guard('g')
-  const state = () => new Promise((resolve, reject) => {
-    const worker = new Worker(script, { eval: true })
-    worker.once('message', resolve).once('error', reject)
-  })
+  const state = () =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(script, { eval: true })
+      worker.once('message', resolve).once('error', reject)
+    })
   assert.deepEqual(await Promise.all([state(), state()]), ['open', 'open'])
   assert.equal(await guard.call(() => guard.breaker.state), 'closed')
 })

@@ -29,21 +29,48 @@ test('there are enough bad documents', () => assert.ok(cases.length >= 40))
 for (const { name, format, document, path, value, rule } of cases) {
   test(`refuses ${name}`, () => {
     // What is wrong comes to light before the policy is looked for.
-    assert.deepEqual(refusal(() => Guard.fromText(document, 'p', { format })), [path, value, rule])
+    assert.deepEqual(
+      refusal(() => Guard.fromText(document, 'p', { format })),
+      [path, value, rule],
+    )
   })
 }
 
-const given = (options, ...expected) => assert.deepEqual(refusal(() => new Guard('g', options)), expected)
+const given = (options, ...expected) =>
+  assert.deepEqual(
+    refusal(() => new Guard('g', options)),
+    expected,
+  )
 
 test('options are refused in camelCase, with their path', () => {
   given({ deadlin: 1 }, 'deadlin', 'deadlin', 'is not a field here, did you mean `deadline`?')
-  given({ attempt_timeout: 1 }, 'attempt_timeout', 'attempt_timeout', 'is not a field here, did you mean `attemptTimeout`?')
+  given(
+    { attempt_timeout: 1 },
+    'attempt_timeout',
+    'attempt_timeout',
+    'is not a field here, did you mean `attemptTimeout`?',
+  )
   given({ retry: { maxAttempts: 0 } }, 'retry.maxAttempts', '0', 'must be 1 to 1000')
   given({ retry: { maxAttempts: 2.5 } }, 'retry.maxAttempts', '2.5', 'must be a whole number')
   given({ breaker: { slowRate: 0.5 } }, 'breaker.slowRate', '0.5', 'needs `slowCall`')
-  given({ breaker: { probeTimeout: '1s' } }, 'breaker.probeTimeout', '1s', 'must not be below `attemptTimeout` of `10s`')
-  given({ retry: { backoff: exponential('2s', { max: '1s' }) } }, 'retry.backoff.exponential.initial', '2s', 'must not exceed `max` of `1s`')
-  given({ retry: { backoff: schedule() } }, 'retry.backoff.schedule.delays', '[]', 'must be a list of 1 to 1000 durations')
+  given(
+    { breaker: { probeTimeout: '1s' } },
+    'breaker.probeTimeout',
+    '1s',
+    'must not be below `attemptTimeout` of `10s`',
+  )
+  given(
+    { retry: { backoff: exponential('2s', { max: '1s' }) } },
+    'retry.backoff.exponential.initial',
+    '2s',
+    'must not exceed `max` of `1s`',
+  )
+  given(
+    { retry: { backoff: schedule() } },
+    'retry.backoff.schedule.delays',
+    '[]',
+    'must be a list of 1 to 1000 durations',
+  )
 })
 
 test('a duration is milliseconds or text with a unit', () => {
@@ -79,7 +106,13 @@ test('undefined and null leave an option to its default', () => {
 })
 
 test('a field whose reading throws throws that', () => {
-  const options = { breaker: { get failureRate() { throw new RangeError('mine') } } }
+  const options = {
+    breaker: {
+      get failureRate() {
+        throw new RangeError('mine')
+      },
+    },
+  }
   assert.throws(() => new Guard('g', options), { name: 'RangeError', message: 'mine' })
 })
 
@@ -89,17 +122,33 @@ test('what only code can say is refused like the rest', () => {
   given({ ignore: [Error, 3] }, 'ignore', '3', matcher)
   given({ classify: 'failure' }, 'classify', 'failure', 'must be a function')
   given({ clock: {} }, 'clock', '[object Object]', 'must be a `ManualClock`')
-  for (const seed of [-1, 0.5, 2n ** 64n, '1', NaN]) given({ seed }, 'seed', `${seed}`, 'must be a whole number, 0 to 18446744073709551615')
-  assert.deepEqual(refusal(() => new Guard(undefined)), ['name', 'undefined', 'must be a text'])
+  for (const seed of [-1, 0.5, 2n ** 64n, '1', NaN])
+    given({ seed }, 'seed', `${seed}`, 'must be a whole number, 0 to 18446744073709551615')
+  assert.deepEqual(
+    refusal(() => new Guard(undefined)),
+    ['name', 'undefined', 'must be a text'],
+  )
 })
 
 test('a breaker, a retry and a budget refuse theirs', () => {
-  assert.deepEqual(refusal(() => new Breaker('b', { probes: 2 })), ['probes', '2', 'must not exceed `closeAfter` + `reopenAfter` - 1, here `1`'])
+  assert.deepEqual(
+    refusal(() => new Breaker('b', { probes: 2 })),
+    ['probes', '2', 'must not exceed `closeAfter` + `reopenAfter` - 1, here `1`'],
+  )
   assert.deepEqual(refusal(() => new Retry({ jitter: 'half' }))[0], 'jitter')
-  assert.deepEqual(refusal(() => new Budget({ ratio: 2 })), ['ratio', '2', 'must be 0 to 1'])
-  assert.deepEqual(refusal(() => new Breaker().trip('25h')), ['for', '25h', 'must be at most 24h'])
+  assert.deepEqual(
+    refusal(() => new Budget({ ratio: 2 })),
+    ['ratio', '2', 'must be 0 to 1'],
+  )
+  assert.deepEqual(
+    refusal(() => new Breaker().trip('25h')),
+    ['for', '25h', 'must be at most 24h'],
+  )
   assert.deepEqual(refusal(() => new Breaker().trip('soon'))[0], 'for')
-  assert.deepEqual(refusal(() => new ManualClock().advance(-1)), ['advance', '-1', 'must not be negative'])
+  assert.deepEqual(
+    refusal(() => new ManualClock().advance(-1)),
+    ['advance', '-1', 'must not be negative'],
+  )
   assert.deepEqual(refusal(() => new Retry().start({ deadline: '1' }))[0], 'deadline')
   assert.deepEqual(refusal(() => new Retry().start().failed({ hint: 'x' }))[0], 'hint')
   assert.deepEqual(refusal(() => new Breaker().acquire().success('x'))[0], 'took')
@@ -121,7 +170,10 @@ test('a document is read from a file, in the format its name says', t => {
   const bare = Guard.fromFile(json, 'search')
   assert.deepEqual([bare.breaker, bare.budget], [undefined, undefined])
 
-  assert.deepEqual(refusal(() => Guard.fromFile(toml, 'payment')), ['policy', 'payment', 'is not in the document, did you mean `payments`?'])
+  assert.deepEqual(
+    refusal(() => Guard.fromFile(toml, 'payment')),
+    ['policy', 'payment', 'is not in the document, did you mean `payments`?'],
+  )
   assert.throws(() => Guard.fromFile(join(folder, 'none.toml'), 'p'), { code: 'ENOENT' })
   writeFileSync(json, Buffer.from([0xff]))
   assert.throws(() => Guard.fromFile(json, 'p'), { code: 'ERR_ENCODING_INVALID_ENCODED_DATA' })
@@ -131,6 +183,12 @@ test('beside a document only what is no policy can be set', () => {
   const text = '[policy.p]\n'
   const options = { format: 'toml', seed: 1, clock: new ManualClock(), on: Error, ignore: [], classify() {} }
   assert.equal(Guard.fromText(text, 'p', options).name, 'p')
-  assert.deepEqual(refusal(() => Guard.fromText(text, 'p', { format: 'toml', deadline: '1s' })), ['deadline', 'deadline', 'cannot be set beside a document'])
-  assert.deepEqual(refusal(() => Guard.fromText(text, 'p', { format: 'yaml' })), ['format', 'yaml', 'must be `toml` or `json`'])
+  assert.deepEqual(
+    refusal(() => Guard.fromText(text, 'p', { format: 'toml', deadline: '1s' })),
+    ['deadline', 'deadline', 'cannot be set beside a document'],
+  )
+  assert.deepEqual(
+    refusal(() => Guard.fromText(text, 'p', { format: 'yaml' })),
+    ['format', 'yaml', 'must be `toml` or `json`'],
+  )
 })

@@ -1,10 +1,22 @@
 /** A retry alone, and the budget. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Breaker, Budget, ManualClock, Retry, callInfo, constant, exponential, linear, proportional, schedule } from 'overcurrent'
+import {
+  Breaker,
+  Budget,
+  ManualClock,
+  Retry,
+  callInfo,
+  constant,
+  exponential,
+  linear,
+  proportional,
+  schedule,
+} from 'overcurrent'
 import { rejection } from './tools.mjs'
 
-const plain = (backoff, maxAttempts = 5) => new Retry({ backoff, jitter: 'none', maxAttempts, clock: new ManualClock() })
+const plain = (backoff, maxAttempts = 5) =>
+  new Retry({ backoff, jitter: 'none', maxAttempts, clock: new ManualClock() })
 const waits = retry => {
   const call = retry.start()
   const all = []
@@ -32,14 +44,21 @@ test('a wait is given exactly too', () => {
 
 test('a seed makes the same draws', () => {
   const drawn = jitter => waits(new Retry({ jitter, seed: 9n, clock: new ManualClock() }))
-  for (const jitter of ['full', 'equal', 'decorrelated', proportional(0.5)]) assert.deepEqual(drawn(jitter), drawn(jitter))
+  for (const jitter of ['full', 'equal', 'decorrelated', proportional(0.5)])
+    assert.deepEqual(drawn(jitter), drawn(jitter))
   assert.notDeepEqual(drawn('full'), drawn('equal'))
   assert.notDeepEqual(waits(new Retry({ maxAttempts: 20 })), waits(new Retry({ maxAttempts: 20 })))
 })
 
 test('each reason to stop', () => {
   const clock = new ManualClock()
-  const retry = new Retry({ clock, backoff: constant('1s'), jitter: 'none', maxHint: '10s', budget: { ratio: 0, minPerSecond: 0, burst: 1 } })
+  const retry = new Retry({
+    clock,
+    backoff: constant('1s'),
+    jitter: 'none',
+    maxHint: '10s',
+    budget: { ratio: 0, minPerSecond: 0, burst: 1 },
+  })
   assert.equal(retry.start().failed({ retryable: false }).stop, 'not_retryable')
   assert.equal(retry.start().failed({ hint: '11s' }).stop, 'hint_too_long')
   assert.equal(retry.start({ deadline: '1s' }).failed().stop, 'deadline')
@@ -51,22 +70,74 @@ test('each reason to stop', () => {
 test('a call is repeated until it succeeds', async () => {
   const clock = new ManualClock()
   const retry = new Retry({ clock, backoff: constant('1s'), jitter: 'none' })
-  assert.equal(await retry.call(({ attempt }) => { if (attempt < 3) throw new Error(); return attempt }), 3)
+  assert.equal(
+    await retry.call(({ attempt }) => {
+      if (attempt < 3) throw new Error()
+      return attempt
+    }),
+    3,
+  )
   assert.equal(clock.nowNs, 2_000_000_000n)
   const error = new Error()
-  assert.equal(await rejection(retry.call(async () => { throw error })), error)
+  assert.equal(
+    await rejection(
+      retry.call(async () => {
+        throw error
+      }),
+    ),
+    error,
+  )
   assert.deepEqual(callInfo(error), { attempts: 3, elapsedMs: 2000, stop: 'attempts_exhausted' })
-  assert.equal(await rejection(retry.call(() => { throw error }, { deadline: '1s' })), error)
+  assert.equal(
+    await rejection(
+      retry.call(
+        () => {
+          throw error
+        },
+        { deadline: '1s' },
+      ),
+    ),
+    error,
+  )
   assert.deepEqual(callInfo(error), { attempts: 1, elapsedMs: 0, stop: 'deadline' })
-  const double = retry.wrap(function (n) { return n * this.factor })
+  const double = retry.wrap(function (n) {
+    return n * this.factor
+  })
   assert.equal(await double.call({ factor: 2 }, 4), 8)
+})
+
+test('hooks say what a result means', async () => {
+  const clock = new ManualClock()
+  const classify = ({ value, error }) =>
+    value === 503 ? { hint: '2s' } : error === 'final' ? { retryable: false } : undefined
+  const retry = new Retry({ clock, backoff: constant('1s'), jitter: 'none', classify, on: TypeError })
+  assert.equal(await retry.call(() => 503), 503)
+  assert.equal(clock.nowNs, 4_000_000_000n)
+  const attempts = async thrown => {
+    let calls = 0
+    await rejection(
+      retry.call(() => {
+        calls++
+        throw thrown
+      }),
+    )
+    return calls
+  }
+  assert.equal(await attempts('final'), 1)
+  assert.equal(await attempts(new Error()), 1)
+  assert.equal(await attempts(new TypeError()), 3)
 })
 
 test("another breaker's rejection is not retried", async () => {
   const breaker = new Breaker()
   breaker.forceOpen()
   let calls = 0
-  const error = await rejection(new Retry().call(() => { calls++; return breaker.call(() => 1) }))
+  const error = await rejection(
+    new Retry().call(() => {
+      calls++
+      return breaker.call(() => 1)
+    }),
+  )
   assert.deepEqual([error.code, calls, callInfo(error).stop], ['BREAKER_OPEN', 1, undefined])
 })
 

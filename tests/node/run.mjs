@@ -19,7 +19,11 @@ for (const part of ['node', 'vectors', 'bad-policies.json']) {
 
 function run(title, args, env = {}) {
   console.log(`# ${title}`)
-  const { status, error } = spawnSync(process.execPath, args, { cwd: tests, stdio: 'inherit', env: { ...process.env, ...env } })
+  const { status, error } = spawnSync(process.execPath, args, {
+    cwd: tests,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  })
   if (error !== undefined) throw error
   if (status !== 0) process.exit(status ?? 1)
 }

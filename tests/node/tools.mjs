@@ -21,25 +21,33 @@ export async function rejection(promise) {
 /** Lets everything run that waits for nothing but its turn. */
 export const turn = () => new Promise(resolve => setImmediate(resolve))
 
-/** A function that answers one after the other: errors are thrown. */
-export function answers(...results) {
-  return () => {
-    const result = results.shift()
-    if (result instanceof Error) throw result
-    return result
+/** Puts `setTimeout` under the hand of a test; answers how to move the time, a timer at a time. */
+export function fakeTimers(t, move = () => {}) {
+  const timers = new Set()
+  let now = 0
+  t.mock.method(globalThis, 'setTimeout', (run, delay) => {
+    const timer = { run, due: now + Math.max(1, Math.trunc(delay)), unref() {} }
+    timers.add(timer)
+    return timer
+  })
+  t.mock.method(globalThis, 'clearTimeout', timer => void timers.delete(timer))
+  return milliseconds => {
+    const end = now + milliseconds
+    for (;;) {
+      const [next] = [...timers].filter(timer => timer.due <= end).sort((one, other) => one.due - other.due)
+      const to = next?.due ?? end
+      move(to - now)
+      now = to
+      if (next === undefined) return
+      timers.delete(next)
+      next.run()
+    }
   }
 }
 
-/** Puts `performance.now` and `setTimeout` under the hand of a test; answers how to move the time. */
+/** The same with `performance.now`. */
 export function fakeTime(t) {
   let now = 1_000
   t.mock.method(performance, 'now', () => now)
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  return milliseconds => {
-    now += milliseconds
-    t.mock.timers.tick(milliseconds)
-  }
+  return fakeTimers(t, milliseconds => (now += milliseconds))
 }
-
-/** Whether this run sees no native memory. */
-export const unmapped = process.env.OVERCURRENT_NO_EXTERNAL_MEMORY === '1'

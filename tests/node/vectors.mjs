@@ -169,7 +169,9 @@ export class Summary {
 export function replayAll(folder) {
   const summary = new Summary()
   try {
-    const files = readdirSync(folder).filter(file => file.endsWith('.json')).sort()
+    const files = readdirSync(folder)
+      .filter(file => file.endsWith('.json'))
+      .sort()
     if (files.length === 0) throw new Error('holds no vectors')
     for (const file of files) {
       for (const vector of JSON.parse(readFileSync(join(folder, file), 'utf8'))) summary.replay(vector)

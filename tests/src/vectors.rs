@@ -39,7 +39,7 @@ pub enum Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Breaker => "breaker",
             Self::Retry => "retry",
             Self::Budget => "budget",

@@ -44,12 +44,12 @@ class Caller:
         while True:
             try:
                 value = fn(*args, **kwargs)
-                if type(value) is CoroutineType:
-                    _refuse_coroutine(value)
             except BaseException as error:
                 if not call.raised(error):
                     raise
             else:
+                if type(value) is CoroutineType:
+                    _refuse_coroutine(call, value)
                 if not call.returned(value):
                     return value
 
@@ -158,6 +158,7 @@ class Caller:
         return guarded
 
 
-def _refuse_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> None:
+def _refuse_coroutine(call: Call, coroutine: Any) -> None:
+    call.cancelled()
     coroutine.close()
     raise TypeError("`call` is for blocking functions; await `acall` for a coroutine function")

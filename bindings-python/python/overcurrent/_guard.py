@@ -11,7 +11,6 @@ from overcurrent._breaker import Breaker
 from overcurrent._calls import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Self, Unpack
 
     from overcurrent._core import ManualClock
@@ -117,10 +116,12 @@ class Guard(_core.Guard, Caller, Repeating):
     ) -> Self:
         guard = _core.Guard.__new__(cls, name, policy, (on, ignore, classify), clock, seed)
         given = guard.given_breaker
-        if isinstance(given, Breaker) or not guard.has_breaker:
+        if isinstance(given, Breaker):
             guard._breaker = given
-        else:
+        elif guard.has_breaker:
             guard._breaker = _core.Breaker.__new__(Breaker, guard, {}, (on, ignore, classify), None, None)
+        else:
+            guard._breaker = None
         return guard
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from overcurrent._breaker import Breaker
     from overcurrent._core import Budget, Failure
     from overcurrent._retry import Retry

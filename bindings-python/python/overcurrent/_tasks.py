@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,10 +36,8 @@ _left: set[asyncio.Future[Any]] = set()
 
 def leave(token: Token[Call]) -> None:
     """Forget the call under way."""
-    try:
+    with suppress(ValueError):  # its coroutine was closed from another context, where it never was
         running.reset(token)
-    except ValueError:
-        pass  # its coroutine was closed from another context, where it never was
 
 
 async def carry(call: Call, attempt: Awaitable[R]) -> asyncio.Future[R]:
@@ -62,10 +61,8 @@ async def carry(call: Call, attempt: Awaitable[R]) -> asyncio.Future[R]:
         future.cancel()
         if not future.done():
             watch.woken = loop.create_future()
-            try:
+            with suppress(asyncio.CancelledError):  # asked twice, it waits no more
                 await watch.woken
-            except asyncio.CancelledError:
-                pass  # asked twice: it does not wait any more
         _discard(future)
         raise
     except BaseException:

@@ -66,6 +66,18 @@ impl Breaker {
         Self::on(name.into(), policy, Timer::start(clock), seed)
     }
 
+    /// [`Self::with`], created as far as its time goes when `clock` read `origin`; for a binding that
+    /// completes it later than its user made it.
+    pub fn since(
+        name: impl Into<String>,
+        policy: BreakerPolicy,
+        clock: Arc<dyn Clock>,
+        origin: Instant,
+        seed: Option<u64>,
+    ) -> Self {
+        Self::on(name.into(), policy, Timer::since(clock, origin), seed)
+    }
+
     pub(crate) fn on(name: String, policy: BreakerPolicy, timer: Timer, seed: Option<u64>) -> Self {
         let cells = BreakerCells::new(&policy);
         Self { name, policy, cells, stream: Stream::new(seed), timer, listener: None }

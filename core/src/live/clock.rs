@@ -105,6 +105,11 @@ impl Timer {
     /// Starts at zero now.
     pub(crate) fn start(clock: Arc<dyn Clock>) -> Self {
         let origin = clock.now();
+        Self::since(clock, origin)
+    }
+
+    /// Was zero at this reading of the clock.
+    pub(crate) fn since(clock: Arc<dyn Clock>, origin: Instant) -> Self {
         Self { clock, origin }
     }
 

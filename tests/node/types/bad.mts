@@ -1,5 +1,15 @@
 /** What must not pass: every line below an expectation is an error. */
-import { Breaker, BreakerOpen, Guard, ManualClock, Retry, exponential, type CallInfo, type Context, type Permit } from 'overcurrent'
+import {
+  Breaker,
+  BreakerOpen,
+  Guard,
+  ManualClock,
+  Retry,
+  exponential,
+  type CallInfo,
+  type Context,
+  type Permit,
+} from 'overcurrent'
 
 // @ts-expect-error a name is needed
 new Guard()

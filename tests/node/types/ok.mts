@@ -27,17 +27,26 @@ const options: GuardOptions = {
   deadline: '10s',
   attemptTimeout: 2_000,
   whenOpen: 'wait',
-  retry: { maxAttempts: 4, backoff: exponential('100ms', { max: '5s' }), jitter: proportional(0.25), budget: { ratio: 0.2 } },
+  retry: {
+    maxAttempts: 4,
+    backoff: exponential('100ms', { max: '5s' }),
+    jitter: proportional(0.25),
+    budget: { ratio: 0.2 },
+  },
   breaker: { window: { time: '10s' }, failureRate: 0.5, minimumCalls: 20, cooldown: '5s' },
   on: [Error, error => error === 503],
   ignore: NotFound,
-  classify: ({ value, error }) => (value === 503 ? { retryable: true, hint: '2s' } : error === 1 ? 'ignored' : undefined),
+  classify: ({ value, error }) =>
+    value === 503 ? { retryable: true, hint: '2s' } : error === 1 ? 'ignored' : undefined,
   clock,
   seed: 7n,
 }
 const guard = new Guard('payments', options)
 new Guard('off', { deadline: false, attemptTimeout: false, retry: false, breaker: false })
-new Guard('shared', { breaker: new Breaker('b', { consecutiveFailures: 3 }), retry: new Retry({ budget: new Budget() }) })
+new Guard('shared', {
+  breaker: new Breaker('b', { consecutiveFailures: 3 }),
+  retry: new Retry({ budget: new Budget() }),
+})
 new Guard('shared', { retry: { backoff: linear('1s', { step: '1s', max: '5s' }), budget: new Budget({ burst: 5 }) } })
 new Guard('shapes', { retry: { backoff: constant('1s') } })
 new Guard('shapes', { retry: { backoff: schedule('1s', 2000), jitter: 'none' }, breaker: { window: { calls: 10 } } })
@@ -45,11 +54,14 @@ Guard.fromFile(new URL('file:///overcurrent.toml'), 'payments', { seed: 1 })
 Guard.fromText('', 'payments', { format: 'json', on: Error })
 
 const controller = new AbortController()
-const text: string = await guard.call(async ({ signal, attempt, remaining, idempotencyKey }: Context) => {
-  signal.throwIfAborted()
-  const left: number | undefined = remaining
-  return `${attempt} ${left} ${idempotencyKey}`
-}, { signal: controller.signal, key: 'k' })
+const text: string = await guard.call(
+  async ({ signal, attempt, remaining, idempotencyKey }: Context) => {
+    signal.throwIfAborted()
+    const left: number | undefined = remaining
+    return `${attempt} ${left} ${idempotencyKey}`
+  },
+  { signal: controller.signal, key: 'k' },
+)
 const plain: number = await guard.call(() => 1)
 const nested: number = await guard.call(async () => Promise.resolve(text.length + plain))
 
@@ -74,7 +86,9 @@ if (breaker !== undefined) {
   console.log(state, after, breaker.reason, breaker.late)
 }
 
-const decision: Decision = new Retry({ maxAttempts: 2 }).start({ deadline: '1s' }).failed({ retryable: true, hint: null })
+const decision: Decision = new Retry({ maxAttempts: 2 })
+  .start({ deadline: '1s' })
+  .failed({ retryable: true, hint: null })
 if (decision.stop === undefined) {
   const exact: bigint = decision.waitNs
   console.log(exact, decision.wait)

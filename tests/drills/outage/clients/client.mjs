@@ -191,18 +191,18 @@ class Link {
 
   /** @param {string} policy */
   static async load(policy) {
-    const { Guard, failure } = await import('overcurrent')
+    const { Guard } = await import('overcurrent')
     // A 503 is a failure that may be retried, no earlier than its Retry-After says.
     const classify = (/** @type {unknown} */ response) => {
       if (!(response instanceof Response) || response.status !== 503) return undefined
       const seconds = response.headers.get('retry-after')
-      return failure({ retryAfter: seconds === null ? undefined : Number(seconds) * 1000 })
+      return { hint: seconds === null ? undefined : Number(seconds) * 1000 }
     }
     return new Link(Guard.fromFile(policy, 'upstream', { classify }))
   }
 
   state() {
-    return this.#guard.breaker.state
+    return this.#guard.breaker?.state
   }
 
   /**

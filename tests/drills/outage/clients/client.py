@@ -110,10 +110,12 @@ class Guarded:
         start = report.now()
         begun: list[float] = []  # when each attempt began
 
-        async def attempt(key: str) -> httpx.Response:
+        def attempt(key: str) -> Awaitable[httpx.Response]:
+            # Called right after its admission, so the state it reads is the one that admitted it.
             begun.append(report.now())
             self.retries += len(begun) > 1
-            return await self.attempt(report, key, len(begun))
+            self.see(report)
+            return self.attempt(report, key, len(begun), probe=self.state == "half_open")
 
         try:
             response = await call_guarded(self.guard, attempt)
@@ -128,15 +130,10 @@ class Guarded:
         report.call(start, result, len(begun), begun[1:])
         self.see(report)
 
-    async def attempt(self, report: Report, key: str, number: int) -> httpx.Response:
-        """Make one attempt.
-
-        It runs up to its first wait right after its admission, so the state it reads is the one that
-        admitted it.
-        """
-        self.see(report)
+    async def attempt(self, report: Report, key: str, number: int, *, probe: bool) -> httpx.Response:
+        """Make one attempt."""
         headers = {IDEMPOTENCY_KEY: key}
-        if self.state != "half_open":
+        if not probe:
             return await self.http.post(self.url, headers=headers)
         start, current, ok = report.now(), self.round, False
         self.under_way.append(current)
@@ -159,7 +156,8 @@ class Guarded:
 
     def see(self, report: Report, *, always: bool = False) -> None:
         """Write the state if it is not the one written last."""
-        state = str(self.guard.breaker.state)
+        assert self.guard.breaker is not None
+        state = self.guard.breaker.state
         if always or state != self.state:
             self.state = state
             write("state", at=report.now(), state=state, retries=self.retries, rejections=self.rejections)
@@ -167,13 +165,13 @@ class Guarded:
 
 def load_guard(policy: str) -> Guard:
     """Load the guard: with `call_guarded` all that knows how overcurrent is called."""
-    from overcurrent import Guard, failure
+    from overcurrent import Failure, Guard
 
-    def classify(response: object) -> object:
+    def classify(response: object) -> Failure | None:
         """Say that a 503 is a failure that may be retried, no earlier than its Retry-After says."""
         if isinstance(response, httpx.Response) and response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             seconds = response.headers.get("retry-after")
-            return failure(retry_after=int(seconds) if seconds else None)
+            return Failure(hint=int(seconds) if seconds else None)
         return None
 
     return Guard.from_file(policy, "upstream", on=httpx.HTTPError, classify=classify)
@@ -181,9 +179,9 @@ def load_guard(policy: str) -> Guard:
 
 async def call_guarded(guard: Guard, attempt: Callable[[str], Awaitable[httpx.Response]]) -> httpx.Response:
     """Call through the guard; every attempt is given the call's idempotency key."""
-    from overcurrent import context
+    from overcurrent import current_attempt
 
-    return await guard.acall(lambda: attempt(context().idempotency_key))
+    return await guard.acall(lambda: attempt(current_attempt().idempotency_key))
 
 
 async def steadily(rate: int, duration: float, report: Report, caller: Caller) -> None:

@@ -1,0 +1,140 @@
+"""The attempt as seen from inside, however deep and by whatever way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from conftest import WAYS, Flaky, ways
+from overcurrent import Attempt, Breaker, Guard, ManualClock, Retry, current_attempt
+
+
+class Asking(Flaky):
+    """A function that asks which attempt it is."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(failures)
+        self.attempts: list[Attempt] = []
+
+    def __call__(self) -> int:
+        self.attempts.append(current_attempt())
+        return super().__call__()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_function_can_ask_for_its_attempt(way: str, clock: ManualClock) -> None:
+    asking = Asking(2)
+    ways(asking, Guard("g", clock=clock, attempt_timeout="3s", deadline="60s"))[way]()
+    assert [attempt.number for attempt in asking.attempts] == [1, 2, 3]
+    assert len({attempt.idempotency_key for attempt in asking.attempts}) == 1
+    with pytest.raises(LookupError, match="no attempt"):
+        current_attempt()
+
+
+def test_it_knows_what_time_is_left(clock: ManualClock) -> None:
+    guard = Guard("g", clock=clock, attempt_timeout="3s")
+
+    def ask() -> tuple[float | None, float | None]:
+        clock.advance("1s")
+        return current_attempt().remaining, current_attempt().elapsed
+
+    assert guard.call(ask) == (2.0, 1.0)
+    assert Retry(clock=clock).call(ask) == (None, 1.0)
+    assert Breaker(clock=clock).call(ask) == (None, None)
+
+
+def test_every_call_has_its_own_key() -> None:
+    guard = Guard("g")
+    keys = {guard.call(lambda: current_attempt().idempotency_key) for _ in range(100)}
+    assert len(keys) == 100
+    assert {len(key) for key in keys} == {36}
+
+
+def test_the_innermost_attempt_is_found(clock: ManualClock) -> None:
+    retry = {"backoff": "none"}
+    outer, inner = (
+        Guard("outer", clock=clock, **{"retry": retry}),
+        Guard("inner", clock=clock, **{"retry": retry}),
+    )  # type: ignore[arg-type]
+
+    def number() -> int:
+        return current_attempt().number
+
+    async def number_later() -> int:
+        await asyncio.sleep(0)
+        return number()
+
+    def second() -> int:
+        if number() == 1:
+            raise ConnectionError
+        return number()
+
+    async def second_later() -> int:
+        await asyncio.sleep(0)
+        return second()
+
+    async def all_ways() -> None:
+        assert await number_later() == 1
+        assert inner.call(second) == 2
+        assert await inner.acall(second_later) == 2
+        assert inner(second)() == 2
+        assert await number_later() == 1
+
+    asyncio.run(outer.acall(all_ways))
+    outer.call(lambda: asyncio.run(all_ways()))
+
+    def below() -> None:
+        asyncio.run(inner.acall(second_later))
+        assert number() == 1
+
+    outer.call(below)
+
+
+def test_tasks_and_threads_of_an_asynchronous_attempt_know_it(clock: ManualClock) -> None:
+    def key() -> str:
+        return current_attempt().idempotency_key
+
+    async def ask() -> set[str]:
+        async def later() -> str:
+            await asyncio.sleep(0)
+            return key()
+
+        return {key(), *await asyncio.gather(later(), later()), await asyncio.to_thread(key)}
+
+    for guard in (
+        Guard("g", clock=clock),
+        Guard("g", clock=clock, attempt_timeout=False, deadline=False, breaker=False),
+    ):
+        assert len(asyncio.run(guard.acall(ask))) == 1
+
+
+def test_calls_of_other_threads_and_tasks_are_not_mistaken_for_it() -> None:
+    guard = Guard("g")
+    meet = threading.Barrier(2)
+    keys = []
+
+    def ask() -> None:
+        meet.wait()
+        one = current_attempt().idempotency_key
+        meet.wait()
+        keys.append(one == current_attempt().idempotency_key)
+        keys.append(one)  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=guard.call, args=(ask,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert keys.count(True) == 2
+    assert len(set(keys)) == 3
+
+    async def ask_later() -> bool:
+        one = current_attempt().idempotency_key
+        await asyncio.sleep(0)
+        return one == current_attempt().idempotency_key
+
+    async def main() -> list[bool]:
+        return await asyncio.gather(*(guard.acall(ask_later) for _ in range(5)))
+
+    assert asyncio.run(main()) == [True] * 5
