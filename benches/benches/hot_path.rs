@@ -11,7 +11,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use overcurrent::{Breaker, BreakerPolicy, Budget, BudgetPolicy, Guard};
+use overcurrent::{Breaker, BreakerPolicy, Budget, BudgetPolicy, Guard, Permit};
 
 fn floors(c: &mut Criterion) {
     let mut group = c.benchmark_group("floor");
@@ -34,9 +34,7 @@ fn breakers(c: &mut Criterion) {
     ];
     for (name, policy) in policies {
         let breaker = Breaker::new("bench", policy.build().unwrap());
-        group.bench_function(name, |b| {
-            b.iter(|| black_box(&breaker).acquire().map(|permit| permit.success()))
-        });
+        group.bench_function(name, |b| b.iter(|| black_box(&breaker).acquire().map(Permit::success)));
     }
     group.finish();
     let open = Breaker::new("bench", BreakerPolicy::default());

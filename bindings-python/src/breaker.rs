@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use overcurrent::{
-    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Instant, Outcome, Permit as Admission, Snapshot, Value, Verdict,
+    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Instant, Outcome, Permit as Admission, Snapshot,
+    Value, Verdict,
     kernel::call::{Attempt, Rejection, Settled, Step},
 };
 use pyo3::{

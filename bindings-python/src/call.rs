@@ -368,12 +368,14 @@ impl Call {
         };
         let head = format!("{who} gave up after ");
         let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-        let note = format!("{head}{attempts} in {:.3}s: {}", secs(elapsed.unwrap_or_default()), reason.as_str());
+        let note =
+            format!("{head}{attempts} in {:.3}s: {}", secs(elapsed.unwrap_or_default()), reason.as_str());
         if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
             && let Ok(notes) = notes.cast::<PyList>()
         {
             let older = notes.iter().position(|note| {
-                note.cast::<PyString>().is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(&head)))
+                note.cast::<PyString>()
+                    .is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(&head)))
             });
             if let Some(index) = older {
                 notes.del_item(index)?;

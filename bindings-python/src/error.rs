@@ -29,7 +29,10 @@ macro_rules! class {
     }};
 }
 
-fn raise(class: PyResult<&Bound<'_, PyType>>, args: impl pyo3::PyErrArguments + Send + Sync + 'static) -> PyErr {
+fn raise(
+    class: PyResult<&Bound<'_, PyType>>,
+    args: impl pyo3::PyErrArguments + Send + Sync + 'static,
+) -> PyErr {
     match class {
         Ok(class) => PyErr::from_type(class.clone(), args),
         Err(error) => error,
@@ -93,11 +96,7 @@ pub(crate) fn invalid_policy_text(path: String, value: String, rule: String) -> 
 
 /// The message of a `BreakerOpen`.
 #[pyfunction]
-pub(crate) fn breaker_open_text(
-    breaker: String,
-    reason: &str,
-    retry_after: Option<f64>,
-) -> PyResult<String> {
+pub(crate) fn breaker_open_text(breaker: String, reason: &str, retry_after: Option<f64>) -> PyResult<String> {
     let reason = RejectReason::from_word(reason)
         .ok_or_else(|| PyValueError::new_err(format!("`{reason}` is no reason of a rejection")))?;
     let retry_after = retry_after.map(|seconds| duration(seconds, "retry_after")).transpose()?;

@@ -2,7 +2,7 @@
 
 use overcurrent::{
     AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, Guard as Core, GuardPolicy, Instant,
-    InvalidPolicy,    PolicyDocument, Span, Surrounds, Value, Verdict,
+    InvalidPolicy, PolicyDocument, Span, Surrounds, Value, Verdict,
     kernel::call::{Call as Running, Rejection, Settled, Step},
 };
 use pyo3::{

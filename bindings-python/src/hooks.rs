@@ -161,9 +161,9 @@ impl Filter {
     fn new(hook: &Bound<'_, PyAny>, name: &str) -> PyResult<Self> {
         let py = hook.py();
         let is_error = |class: &Bound<'_, PyAny>| {
-            class.cast::<PyType>().is_ok_and(|class| {
-                class.is_subclass(&py.get_type::<PyBaseException>()).unwrap_or_default()
-            })
+            class
+                .cast::<PyType>()
+                .is_ok_and(|class| class.is_subclass(&py.get_type::<PyBaseException>()).unwrap_or_default())
         };
         if hook.is(py.get_type::<PyException>()) {
             return Ok(Self::All);

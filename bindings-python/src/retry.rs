@@ -3,7 +3,8 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use overcurrent::{
-    Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value, Verdict,
+    Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value,
+    Verdict,
     kernel::{
         call::{Attempt, Settled, Step},
         retry::Attempts,
@@ -47,7 +48,8 @@ impl Retry {
         seed: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let (fields, budget) = retry_fields(fields)?;
-        let policy = RetryPolicy::from_value(&fields, "", Dialect::Python).map_err(|error| invalid(&error))?;
+        let policy =
+            RetryPolicy::from_value(&fields, "", Dialect::Python).map_err(|error| invalid(&error))?;
         let time = match (clock, budget.as_ref().and_then(|budget| budget.get().time())) {
             (None, Some(time)) => time.clone_ref(py),
             (clock, _) => Time::new(clock),

@@ -8,8 +8,15 @@ use pyo3::{
 
 use crate::error::invalid;
 
+/// No policy nests so deep; a value may also hold itself.
+const DEEPEST: usize = 16;
+
 /// A Python value as a raw value. What no policy can hold becomes the text that Python shows for it.
 pub(crate) fn raw(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    nested(object, DEEPEST)
+}
+
+fn nested(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     if object.is_none() {
         return Ok(Value::Null);
     }
@@ -28,12 +35,14 @@ pub(crate) fn raw(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if let Ok(delta) = object.cast::<PyDelta>() {
         return Ok(seconds(delta));
     }
-    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
-        let items = object.try_iter()?.map(|item| raw(&item?)).collect::<PyResult<_>>()?;
-        return Ok(Value::List(items));
-    }
-    if let Ok(mapping) = object.cast::<PyMapping>() {
-        return Ok(Value::Table(entries(mapping, |_, value| raw(value))?));
+    if let Some(depth) = depth.checked_sub(1) {
+        if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+            let items = object.try_iter()?.map(|item| nested(&item?, depth)).collect::<PyResult<_>>()?;
+            return Ok(Value::List(items));
+        }
+        if let Ok(mapping) = object.cast::<PyMapping>() {
+            return Ok(Value::Table(entries(mapping, |_, value| nested(value, depth))?));
+        }
     }
     Ok(Value::Other(object.repr()?.to_cow()?.into_owned()))
 }

@@ -127,8 +127,12 @@ def test_a_value_whose_text_cannot_be_had_raises_its_own_error() -> None:
         Guard("g", deadline=wrong)
 
 
-def test_circles_are_refused() -> None:
+def test_values_that_hold_themselves_are_refused() -> None:
     circle: Any = {}
     circle["budget"] = circle
-    with pytest.raises((InvalidPolicy, RecursionError)):
+    with pytest.raises(InvalidPolicy, match="retry.budget.budget"):
         Guard("g", retry=circle)
+    circle = []
+    circle.append(circle)
+    with pytest.raises(InvalidPolicy, match="deadline"):
+        Guard("g", deadline=circle)

@@ -35,9 +35,10 @@ def test_what_is_right_is_accepted() -> None:
 def test_what_is_wrong_is_refused() -> None:
     lines = (HERE / "typing_bad.py").read_text(encoding="utf-8").splitlines()
     marked = [
-        f"{number}: {line.split('# error: ')[1]}"
+        f"{number}: {code}"
         for number, line in enumerate(lines, 1)
         if "# error: " in line
+        for code in line.split("# error: ")[1].split(", ")
     ]
     assert len(marked) > 20
-    assert check("typing_bad.py") == marked
+    assert sorted(check("typing_bad.py")) == sorted(marked)
