@@ -168,7 +168,6 @@ impl Breaker {
         format!("<Breaker `{}`: {}>", self.name(), self.state())
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.settings)
     }

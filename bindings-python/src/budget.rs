@@ -71,7 +71,6 @@ impl Budget {
         format!("<Budget of {} micro-tokens>", self.tokens_micro())
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.time().map_or(Ok(()), |time| time.traverse(&visit))
     }

@@ -102,6 +102,7 @@ impl Call {
     }
 
     /// A call whose first attempt may be made; waits here.
+    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
     pub(crate) fn blocking(py: Python<'_>, settings: Py<Settings>, mut machine: Machine) -> PyResult<Self> {
         let step = machine.next();
@@ -110,6 +111,7 @@ impl Call {
         Ok(call)
     }
 
+    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
     const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
         let run = Run { machine, last: Last::None, cut: None, pause: None, stop: None, over: false };
@@ -223,7 +225,6 @@ impl Call {
         self.key.get_or_init(idempotency_key)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(run) = self.run.try_lock() else { return Ok(()) };
         if let Last::Raised(error) = &run.last {
@@ -254,6 +255,10 @@ impl Call {
         };
         let last = match settled {
             Settled { timed_out: true, .. } => Last::TimedOut,
+            Settled { step: Step::Done, .. } => {
+                run.over = true;
+                Last::None
+            }
             Settled { step: Step::Exceeded, .. } => {
                 drop(run);
                 drop(own);
@@ -264,7 +269,7 @@ impl Call {
         let dropped = std::mem::replace(&mut run.last, last);
         drop(run);
         drop(dropped);
-        self.follow(py, settled.step)
+        if settled.step == Step::Done { Ok(Next::Over) } else { self.follow(py, settled.step) }
     }
 
     /// Does what the machine says, up to the next attempt, the end or, in an event loop, a sleep.

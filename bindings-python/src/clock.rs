@@ -58,7 +58,6 @@ impl ManualClock {
         format!("<ManualClock at {}>", Span::from_nanos(self.now_ns()))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(alarms) = self.alarms.try_lock() else { return Ok(()) };
         for waiting in &alarms.waiting {

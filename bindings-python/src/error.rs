@@ -29,10 +29,7 @@ macro_rules! class {
     }};
 }
 
-fn raise(
-    class: PyResult<&Bound<'_, PyType>>,
-    args: impl pyo3::PyErrArguments + Send + Sync + 'static,
-) -> PyErr {
+fn raise(class: PyResult<&Bound<'_, PyType>>, args: impl pyo3::PyErrArguments + 'static) -> PyErr {
     match class {
         Ok(class) => PyErr::from_type(class.clone(), args),
         Err(error) => error,

@@ -71,7 +71,7 @@ impl Guard {
             Ok(policy) => (policy.get().core.clone(), Brought::default()),
             Err(_) => written(policy.cast()?)?,
         };
-        let hooks = brought.hooks(py, Hooks::new(hooks)?);
+        let hooks = brought.hooks(py, &Hooks::new(hooks)?);
         let time = brought.time(py, clock)?;
         let seed = seed.map(self::seed).transpose()?;
         let surrounds = Surrounds {
@@ -126,7 +126,6 @@ impl Guard {
         Call::new(settings, GuardRun::begin(slf))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.settings)?;
         visit.call(&self.breaker)?;
@@ -136,12 +135,12 @@ impl Guard {
 
 impl Brought {
     /// The guard's own hooks; where it has none, those of its retry, else those of its breaker.
-    fn hooks(&self, py: Python<'_>, own: Hooks) -> Hooks {
+    fn hooks(&self, py: Python<'_>, own: &Hooks) -> Hooks {
         let retry = self.retry.as_ref().map(|retry| &retry.get().settings);
         let breaker = self.breaker.as_ref().map(|breaker| &breaker.get().settings);
         let given = [retry, breaker].into_iter().flatten().map(|settings| &settings.get().hooks);
-        let first = std::iter::once(&own).chain(given).find(|hooks| !hooks.are_default());
-        first.unwrap_or(&own).clone_ref(py)
+        let first = std::iter::once(own).chain(given).find(|hooks| !hooks.are_default());
+        first.unwrap_or(own).clone_ref(py)
     }
 
     /// The guard's own clock, else that of what it was given; all must agree.
@@ -231,6 +230,7 @@ pub(crate) struct GuardRun {
 }
 
 impl GuardRun {
+    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
     fn begin(guard: &Bound<'_, Guard>) -> Machine {
         let core = &guard.get().core;

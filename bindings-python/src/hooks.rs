@@ -67,7 +67,6 @@ pub(crate) struct Settings {
 
 #[pymethods]
 impl Settings {
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.hooks.traverse(&visit)?;
         self.time.traverse(&visit)
@@ -235,7 +234,7 @@ fn verdict(answer: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
         let Failure { retryable, hint } = *failure.get();
         return Ok(Some(Verdict::Failure(Failed { retryable, hint })));
     }
-    let word = answer.cast::<PyString>().map(|word| word.to_cow()).ok().transpose()?;
+    let word = answer.cast::<PyString>().map(PyStringMethods::to_cow).ok().transpose()?;
     match word.as_deref() {
         Some("success") => Ok(Some(Verdict::Success)),
         Some("failure") => Ok(Some(Verdict::Failure(Failed::RETRYABLE))),

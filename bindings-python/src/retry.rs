@@ -102,7 +102,6 @@ impl Retry {
         Call::new(slf.get().settings.clone_ref(slf.py()), RetryRun::begin(slf))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the protocol hands the visitor over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.budget)?;
         visit.call(&self.settings)

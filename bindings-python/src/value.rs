@@ -76,11 +76,9 @@ pub(crate) fn secs(span: Span) -> f64 {
 fn seconds(delta: &Bound<'_, PyDelta>) -> Value {
     let secs = i64::from(delta.get_days()) * 86_400 + i64::from(delta.get_seconds());
     let micros = i128::from(secs) * 1_000_000 + i128::from(delta.get_microseconds());
-    match u64::try_from(micros).ok().and_then(|micros| micros.checked_mul(1_000)) {
-        Some(nanos) => Span::from_nanos(nanos).into(),
-        None => {
-            let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
-            Value::Number(format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000))
-        }
+    if let Some(nanos) = u64::try_from(micros).ok().and_then(|micros| micros.checked_mul(1_000)) {
+        return Span::from_nanos(nanos).into();
     }
+    let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    Value::Number(format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000))
 }

@@ -16,6 +16,7 @@ rmSync(join(project, 'tests'), { recursive: true, force: true })
 for (const part of ['node', 'vectors', 'bad-policies.json']) {
   cpSync(join(root, 'tests', part), join(project, 'tests', part), { recursive: true })
 }
+cpSync(join(root, 'README.md'), join(project, 'README.md'))
 
 function run(title, args, env = {}) {
   console.log(`# ${title}`)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from overcurrent import ManualClock
+from overcurrent import Guard, ManualClock
 
 
 @pytest.fixture
@@ -90,3 +91,25 @@ def ways(flaky: Flaky, subject: Any) -> dict[str, Callable[[], Any]]:
 
 
 WAYS = tuple(ways(Flaky(0), lambda fn: fn))
+
+
+def frames(error: BaseException) -> list[str]:
+    """The functions of this package among the frames of an error."""
+    return [
+        frame.name
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "/overcurrent/_" in frame.filename
+    ]
+
+
+TWO: Any = {"consecutive_failures": 2}
+
+
+def counted(guard: Guard) -> int:
+    """How many failures the guard's breaker, which opens after two, has had: found by adding more."""
+    assert guard.breaker is not None
+    more = 0
+    while guard.breaker.state == "closed":
+        guard.breaker.acquire().failure()
+        more += 1
+    return 2 - more

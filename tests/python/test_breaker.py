@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import weakref
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
@@ -60,9 +61,8 @@ def test_blocks_can_be_nested_and_interleaved(clock: ManualClock) -> None:
     other = Breaker("other", clock=clock, **ONE)
     breaker.trip("1s")
     clock.advance("1s")
-    with breaker, other, breaker:
-        with pytest.raises(BreakerOpen):
-            breaker.acquire()
+    with breaker, other, breaker, pytest.raises(BreakerOpen):
+        breaker.acquire()
     assert (breaker.state, other.state) == ("closed", "closed")
 
     def steps() -> Iterator[None]:
@@ -229,11 +229,15 @@ def test_without_a_seed_cooldowns_differ() -> None:
 
 
 def test_a_breaker_is_collected_with_its_hooks() -> None:
-    import weakref
+    class Client:
+        def __init__(self) -> None:
+            self.breaker = Breaker(classify=self.classify)
 
-    breaker = Breaker(classify=lambda _: "success" if breaker.state == "closed" else None)
-    ref = weakref.ref(breaker)
-    assert breaker.call(int) == 0
-    del breaker
+        def classify(self, result: object) -> None: ...
+
+    client = Client()
+    assert client.breaker.call(int) == 0
+    ref = weakref.ref(client.breaker)
+    del client
     gc.collect()
     assert ref() is None

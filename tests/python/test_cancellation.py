@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -259,10 +260,8 @@ def test_a_cancelled_call_does_not_wait_for_ever(by: str, clock: ManualClock) ->
 
     async def stubborn() -> None:
         while not release.is_set():
-            try:
+            with suppress(asyncio.CancelledError):
                 await release.wait()
-            except asyncio.CancelledError:
-                pass
 
     async def main() -> None:
         task = asyncio.create_task(guard.acall(stubborn))

@@ -130,7 +130,7 @@ def test_a_value_whose_text_cannot_be_had_raises_its_own_error() -> None:
 def test_values_that_hold_themselves_are_refused() -> None:
     circle: Any = {}
     circle["budget"] = circle
-    with pytest.raises(InvalidPolicy, match="retry.budget.budget"):
+    with pytest.raises(InvalidPolicy, match=r"retry\.budget\.budget"):
         Guard("g", retry=circle)
     circle = []
     circle.append(circle)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from overcurrent import Breaker, BreakerOpen, Budget, InvalidPolicy, ManualClock, Permit, Retry, Stop
+from overcurrent import Breaker, BreakerOpen, Budget, InvalidPolicy, ManualClock, Permit, Retry
 
 Fields = dict[str, Any]
 KINDS = ("breaker", "retry", "budget")
@@ -107,9 +107,8 @@ def retry(vector: Fields) -> Iterator[None]:
                 expected = step.get("expect")
                 if expected is not None:
                     known(expected, "wait", "stop")
-                    stopped = isinstance(decision, Stop)
-                    expect("stop", expected.get("stop"), decision.reason if stopped else None)
-                    expect("wait", maybe_nanos(expected.get("wait")), None if stopped else decision.delay_ns)
+                    expect("stop", expected.get("stop"), getattr(decision, "reason", None))
+                    expect("wait", maybe_nanos(expected.get("wait")), getattr(decision, "delay_ns", None))
             case "failed":
                 raise Mismatch("no call was started")
             case word:

@@ -12,10 +12,8 @@ from typing import Any, Literal, Self, TypeAlias, final
 from overcurrent._policy import (
     Classify,
     Duration,
-    OpenReason,
     RejectReason,
     Snapshot,
-    State,
     StopReason,
     Which,
 )
@@ -226,12 +224,18 @@ class Breaker:
         """Its name."""
 
     @property
-    def state(self) -> State:
-        """Where it stands; open shows as open until a call makes it half-open."""
+    def state(self) -> str:
+        """Where it stands: closed, open, half_open, forced_open or forced_closed.
+
+        Open shows as open until a call makes it half-open.
+        """
 
     @property
-    def reason(self) -> OpenReason | None:
-        """Why it is open; None while it is not."""
+    def reason(self) -> str | None:
+        """Why it is open; None while it is not.
+
+        One of consecutive_failures, failure_rate, slow_rate, probe_failed, probe_timeout and manual.
+        """
 
     @property
     def late(self) -> int:

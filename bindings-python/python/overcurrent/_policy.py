@@ -25,7 +25,6 @@ Which: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...] | Call
 """Exception classes, or a predicate."""
 
 RejectReason: TypeAlias = Literal["open", "half_open", "forced_open"]
-State: TypeAlias = Literal["closed", "open", "half_open", "forced_open", "forced_closed"]
 OpenReason: TypeAlias = Literal[
     "consecutive_failures", "failure_rate", "slow_rate", "probe_failed", "probe_timeout", "manual"
 ]

@@ -193,7 +193,7 @@ class Link {
   static async load(policy) {
     const { Guard } = await import('overcurrent')
     // A 503 is a failure that may be retried, no earlier than its Retry-After says.
-    const classify = (/** @type {unknown} */ response) => {
+    const classify = (/** @type {import('overcurrent').Result} */ { value: response }) => {
       if (!(response instanceof Response) || response.status !== 503) return undefined
       const seconds = response.headers.get('retry-after')
       return { hint: seconds === null ? undefined : Number(seconds) * 1000 }
