@@ -4,6 +4,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+# Each recipe is one script.
+.ONESHELL:
 
 PYTHON ?= python3
 VECTORS ?= tests/vectors
@@ -26,14 +28,12 @@ test: prerequisites lint rust-tests models python-tests node-tests vectors demo 
 	@echo "all tests passed"
 
 vectors: target/wheel.stamp target/package.stamp ## replays the folder VECTORS in three languages
-	cargo build --quiet --package overcurrent-tests --bin vectors
+	@cargo build --quiet --package overcurrent-tests --bin vectors
 	failed=0
 	cargo run --quiet --package overcurrent-tests --bin vectors -- "$(VECTORS)" || failed=1
 	$(INSTALLED)/bin/python tests/python/vectors.py "$(VECTORS)" || failed=1
 	node tests/node/vectors.mjs "$(VECTORS)" || failed=1
 	exit $$failed
-
-.ONESHELL: vectors
 
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh
