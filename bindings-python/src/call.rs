@@ -312,12 +312,12 @@ impl Call {
         match step {
             Step::Stop(reason) => match last {
                 Last::Raised(error) => {
-                    self.annotate(error.bind(py), reason)?;
+                    self.annotate(error.bind(py), reason);
                     Ok(Next::Over)
                 }
                 Last::TimedOut => {
                     let error = self.timed_out(py);
-                    self.annotate(error.value(py), reason)?;
+                    self.annotate(error.value(py), reason);
                     Err(error)
                 }
                 Last::None | Last::Value => Ok(Next::Over),
@@ -363,32 +363,35 @@ impl Call {
         error.map_or_else(impossible, |error| deadline_exceeded(py, error))
     }
 
-    /// Leaves an account of the call with the error that comes out of it: a note, in the place of one
-    /// that the same guard left before.
-    fn annotate(&self, error: &Bound<'_, PyBaseException>, reason: StopReason) -> PyResult<()> {
-        let py = error.py();
+    /// Leaves an account of the call with the error that comes out of it, where the error takes notes.
+    fn annotate(&self, error: &Bound<'_, PyBaseException>, reason: StopReason) {
         let (who, attempts, elapsed) = {
             let run = self.run();
             (run.machine.who(), run.machine.attempts(), run.machine.elapsed())
         };
         let head = format!("{who} gave up after ");
         let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-        let note =
-            format!("{head}{attempts} in {:.3}s: {}", secs(elapsed.unwrap_or_default()), reason.as_str());
-        if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
-            && let Ok(notes) = notes.cast::<PyList>()
-        {
-            let older = notes.iter().position(|note| {
-                note.cast::<PyString>()
-                    .is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(&head)))
-            });
-            if let Some(index) = older {
-                notes.del_item(index)?;
-            }
-        }
-        error.call_method1(intern!(py, "add_note"), (note,))?;
-        Ok(())
+        let elapsed = secs(elapsed.unwrap_or_default());
+        // An error that refuses the note is handed over without one.
+        let _ = note(error, &head, &format!("{head}{attempts} in {elapsed:.3}s: {}", reason.as_str()));
     }
+}
+
+/// Adds a note to an error, in the place of one with the same head: an error object that is raised
+/// again and again does not collect them.
+fn note(error: &Bound<'_, PyBaseException>, head: &str, text: &str) -> PyResult<()> {
+    let py = error.py();
+    let same = |note: &Bound<'_, PyAny>| {
+        note.cast::<PyString>().is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(head)))
+    };
+    if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
+        && let Ok(notes) = notes.cast::<PyList>()
+        && let Some(index) = notes.iter().position(|note| same(&note))
+    {
+        notes.del_item(index)?;
+    }
+    error.call_method1(intern!(py, "add_note"), (text,))?;
+    Ok(())
 }
 
 impl Machine {

@@ -91,6 +91,10 @@ impl Guard {
         self.core.name()
     }
 
+    fn __repr__(&self) -> String {
+        format!("<Guard `{}`>", self.core.name())
+    }
+
     /// The breaker it was given.
     #[getter]
     fn given_breaker(&self, py: Python<'_>) -> Option<Py<Breaker>> {

@@ -65,9 +65,10 @@ async def carry(call: Call, attempt: Awaitable[R]) -> asyncio.Future[R]:
                 await watch.woken
         _discard(future)
         raise
-    except BaseException:
+    except BaseException:  # its coroutine was closed, perhaps after the event loop
         call.cancelled()
-        _discard(future)
+        with suppress(RuntimeError):
+            _discard(future)
         raise
     finally:
         if timer is not None:
