@@ -5,8 +5,8 @@ use std::{cell::Cell, sync::Arc};
 use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
 use overcurrent::{
-    Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window,
-    cells::breaker::layout, kernel::call::Rejection,
+    Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window, cells::layout,
+    kernel::call::Rejection,
 };
 
 use crate::{
@@ -43,7 +43,7 @@ pub(crate) struct Lanes {
     pub epoch: u32,
     /// The failures in a row.
     pub consecutive: u32,
-    /// The successes added in place.
+    /// The successes added in place; the lane after it counts how often they passed a multiple of 2³¹.
     pub quick: u32,
 }
 
@@ -197,13 +197,5 @@ pub(crate) fn settle([breaker, epoch, outcome, granted, took, now]: Args) -> Res
         let took = if took.is_nan() { between(granted, now) } else { Span::from_nanos(whole(took)) };
         breaker.record_at(pass(epoch), outcome_of(outcome), took, breaker.now());
         quick_until(breaker, now)
-    })
-}
-
-/// `fold(breaker)`: makes room in the lane that JavaScript adds its successes to.
-pub(crate) fn fold([breaker, ..]: Args) -> Result<f64, Gone> {
-    with(breaker, |breaker: &mut Arc<Breaker>| {
-        breaker.cells().fold();
-        0.0
     })
 }

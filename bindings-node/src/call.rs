@@ -242,7 +242,7 @@ impl From<BreakerOpen> for Refusal {
             message: error.to_string(),
             reason: error.reason.as_str(),
             retry_after_ms: error.retry_after.map(millis),
-            breaker: error.breaker,
+            breaker: error.breaker.into(),
         }
     }
 }

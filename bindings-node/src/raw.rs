@@ -33,7 +33,7 @@ struct Hot {
     run: fn(Args) -> Result<f64, Gone>,
 }
 
-static HOT: [Hot; 15] = [
+static HOT: [Hot; 14] = [
     Hot { name: "enter", run: call::enter },
     Hot { name: "deposit", run: call::deposit },
     Hot { name: "record", run: call::record },
@@ -48,7 +48,6 @@ static HOT: [Hot; 15] = [
     Hot { name: "payload", run: call::payload },
     Hot { name: "acquire", run: breaker::acquire },
     Hot { name: "settle", run: breaker::settle },
-    Hot { name: "fold", run: breaker::fold },
 ];
 
 #[napi(module_exports)]
@@ -141,7 +140,7 @@ unsafe extern "C" fn words(env: sys::napi_env, info: sys::napi_callback_info) ->
     let budget = with(handle, |budget: &mut Arc<Budget>| Arc::clone(budget));
     match (breaker, budget) {
         (Ok(breaker), _) => {
-            let words = breaker.cells().words();
+            let words = breaker.cells().lines();
             let (start, length) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
             // SAFETY: the words do not move while their breaker lives, and it is the owner.
             unsafe { external(env, start, length, breaker) }

@@ -58,7 +58,7 @@ export class BreakerCore {
     this.needsDuration = needsDuration
     this.trustsValues = judge.trustsValues
     const words = time.handle === undefined ? view(handle) : undefined
-    this.cells = words && new Cells(words, handle, slow)
+    this.cells = words && new Cells(words, slow)
   }
 
   /** When a call that begins now was granted, where that will matter. */

@@ -9,8 +9,8 @@ import { native } from './native.js'
 
 const { position: POSITION, epoch: EPOCH, consecutive: CONSECUTIVE, quick: QUICK } = native.lanes()
 
-/** From here on the lane of quick successes is emptied; it wraps at 2³². */
-const FULL = 2 ** 30
+/** The bits of the lane of quick successes that are zero where it passes a multiple of 2³¹. */
+const HALF = 2 ** 31 - 1
 
 /** Whether this runtime lets JavaScript see native memory; set to 1, the variable says that it does not. */
 const mapped = process.env['OVERCURRENT_NO_EXTERNAL_MEMORY'] !== '1'
@@ -24,16 +24,14 @@ export function view(handle: number): Uint32Array | undefined {
 /** The words of a breaker. */
 export class Cells {
   readonly #words: Uint32Array
-  readonly #breaker: number
   /** From how many ns on a call is slow. */
   readonly #slow: number
   /** The epoch and the end of the time in which a success may be added in place. */
   #epoch = -1
   #until = -Infinity
 
-  constructor(words: Uint32Array, breaker: number, slow: number) {
+  constructor(words: Uint32Array, slow: number) {
     this.#words = words
-    this.#breaker = breaker
     this.#slow = slow
   }
 
@@ -49,7 +47,7 @@ export class Cells {
     const words = this.#words
     if ((Atomics.load(words, POSITION) & 3) !== 0 || Atomics.load(words, EPOCH) !== epoch) return false
     if (Atomics.load(words, CONSECUTIVE) !== 0) return false
-    if (Atomics.add(words, QUICK, 1) >= FULL) native.fold(this.#breaker)
+    if (((Atomics.add(words, QUICK, 1) + 1) & HALF) === 0) Atomics.add(words, QUICK + 1, 1)
     return true
   }
 

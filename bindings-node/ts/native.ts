@@ -72,7 +72,6 @@ interface Native {
   payload(): number
   acquire(breaker: number, now: number): number
   settle(breaker: number, epoch: number, outcome: number, granted: number, took: number, now: number): number
-  fold(breaker: number): number
   words(handle: number): ArrayBuffer | undefined
 
   // Cold.

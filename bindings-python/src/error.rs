@@ -44,19 +44,19 @@ pub(crate) fn invalid(error: &InvalidPolicy) -> PyErr {
 
 /// `BreakerOpen`.
 pub(crate) fn breaker_open(py: Python<'_>, error: BreakerOpen) -> PyErr {
-    let args = (error.breaker, error.reason.as_str(), error.retry_after.map(secs));
+    let args = (String::from(error.breaker), error.reason.as_str(), error.retry_after.map(secs));
     raise(class!(py, "BreakerOpen"), args)
 }
 
 /// `AttemptTimeout`.
 pub(crate) fn attempt_timeout(py: Python<'_>, error: AttemptTimeout) -> PyErr {
-    let args = (error.guard, error.attempt, secs(error.timeout));
+    let args = (String::from(error.guard), error.attempt, secs(error.timeout));
     without_cut(py, raise(class!(py, "AttemptTimeout"), args))
 }
 
 /// `DeadlineExceeded`.
 pub(crate) fn deadline_exceeded(py: Python<'_>, error: DeadlineExceeded) -> PyErr {
-    let args = (error.guard, error.attempts, secs(error.deadline));
+    let args = (String::from(error.guard), error.attempts, secs(error.deadline));
     without_cut(py, raise(class!(py, "DeadlineExceeded"), args))
 }
 
@@ -97,19 +97,20 @@ pub(crate) fn breaker_open_text(breaker: String, reason: &str, retry_after: Opti
     let reason = RejectReason::from_word(reason)
         .ok_or_else(|| PyValueError::new_err(format!("`{reason}` is no reason of a rejection")))?;
     let retry_after = retry_after.map(|seconds| duration(seconds, "retry_after")).transpose()?;
-    Ok(BreakerOpen { breaker, reason, retry_after }.to_string())
+    Ok(BreakerOpen { breaker: breaker.into(), reason, retry_after }.to_string())
 }
 
 /// The message of an `AttemptTimeout`.
 #[pyfunction]
 pub(crate) fn attempt_timeout_text(guard: String, attempt: u32, timeout: f64) -> PyResult<String> {
-    Ok(AttemptTimeout { guard, attempt, timeout: duration(timeout, "timeout")? }.to_string())
+    Ok(AttemptTimeout { guard: guard.into(), attempt, timeout: duration(timeout, "timeout")? }.to_string())
 }
 
 /// The message of a `DeadlineExceeded`.
 #[pyfunction]
 pub(crate) fn deadline_exceeded_text(guard: String, attempts: u32, deadline: f64) -> PyResult<String> {
-    Ok(DeadlineExceeded { guard, attempts, deadline: duration(deadline, "deadline")? }.to_string())
+    Ok(DeadlineExceeded { guard: guard.into(), attempts, deadline: duration(deadline, "deadline")? }
+        .to_string())
 }
 
 fn duration(seconds: f64, path: &str) -> PyResult<Span> {

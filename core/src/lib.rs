@@ -56,6 +56,7 @@ pub use kernel::policy::PolicyDocument;
 pub use kernel::{
     call::Verdict,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
+    name::Name,
     outcome::{OpenReason, Outcome, Position, RejectReason, StopReason},
     policy::{
         Backoff, BreakerDraft, BreakerPolicy, BudgetDraft, BudgetPolicy, Dialect, GuardDraft, GuardPolicy,

@@ -1,69 +1,37 @@
-//! A breaker in memory: one run of 64-bit words.
+//! A breaker in memory: one run of 64-bit words, placed as [`layout`](super::layout) says.
 //!
-//! | index | word | bits, low to high | written by |
-//! | --- | --- | --- | --- |
-//! | 0 | state | see [`State`] | every transition and probe, by CAS |
-//! | 1 | deadline | see [`Deadline`] | whoever won the transition; a reader that finds it missing |
-//! | 2 | consecutive | failures in a row 32, epoch 32 | failures; a success only where it is not zero |
-//! | 3 | newest | see the time window | the first outcome of a tick |
-//! | 4 | base | see the call window | whoever won the transition |
-//! | 5 | successes | total | one add per success |
-//! | 6 | quick | total 32 | successes of a runtime that adds in place |
-//! | 7 | failures | total | failures |
-//! | 8 | slow | total | slow outcomes |
-//! | 9 | late | total | outcomes of an epoch that was over |
-//! | 10… | window | marks (time) or rings (calls) | see there |
+//! The state word decides everything: its CAS is the transition. The words beside it carry the epoch
+//! they belong to, so what a slow writer leaves behind is recognised as old, and what a dead one did
+//! not write is made up for by the next reader.
 //!
-//! The state word decides everything: its CAS is the transition. Every other word carries the epoch it
-//! belongs to, so what a slow writer leaves behind is recognised as old, and what a dead one did not
-//! write is made up for by the next reader.
-//!
-//! What may wrap: the epoch after 2³² transitions (136 years at one a second); a permit would have to
-//! be held for exactly that many to be taken for a new one. The tag of a deadline after 2¹⁹ of them: a
-//! thread would have to sleep between two instructions for exactly that many.
-
-use std::cmp::Ordering as Age;
+//! What may wrap: the epoch, after 2³² transitions (without an operator at least 24 days, of nothing
+//! but cooldowns of 1 ms); a permit would have to be held for exactly that many to be taken for a new
+//! one. The rest is said where each word is described.
 
 use super::{
     call_window::CallWindow,
+    layout::{self, Room},
+    shards::Shards,
     sync::{AtomicU64, Ordering},
+    tagged::{Epoch, Tagged},
     tallies::Tallies,
-    time_window::{MARK_WORDS, TimeWindow},
+    time_window::TimeWindow,
+    words::{Line, Words},
 };
 use crate::kernel::{
-    breaker::{Admission, Answer, Arrival, Command, Deadline, Move, State, epoch_of},
+    breaker::{Admission, Answer, Arrival, Command, Move, State, epoch_of},
     call::{Pass, Rejection},
     outcome::{OpenReason, Outcome, Position, RejectReason},
-    policy::{breaker::BreakerPolicy, window::Window},
-    time::{Instant, Ppm, Span},
+    policy::breaker::BreakerPolicy,
+    time::{Instant, Span},
     window::Counts,
 };
 
-/// The index of each word in front of the window.
-pub mod layout {
-    /// The state word.
-    pub const STATE: usize = 0;
-    /// The deadline of the state.
-    pub const DEADLINE: usize = 1;
-    /// Failures in a row.
-    pub const CONSECUTIVE: usize = 2;
-    /// The newest tick of a time window.
-    pub const NEWEST: usize = 3;
-    /// The start of the epoch of a call window.
-    pub const BASE: usize = 4;
-    /// All successes.
-    pub const SUCCESSES: usize = 5;
-    /// Successes added in place by a runtime of its own.
-    pub const QUICK: usize = 6;
-    /// All failures.
-    pub const FAILURES: usize = 7;
-    /// All slow outcomes.
-    pub const SLOW: usize = 8;
-    /// All late outcomes.
-    pub const LATE: usize = 9;
-    /// The first word of the window.
-    pub const WINDOW: usize = 10;
-}
+/// Whole milliseconds: 45 bits hold every instant there is.
+const DEADLINE_BITS: u32 = 45;
+const CONSECUTIVE_BITS: u32 = 32;
+const NEWEST_BITS: u32 = 45;
+const BASE_BITS: u32 = 48;
 
 /// A transition that has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,46 +55,60 @@ pub struct Reading {
     pub deadline: Instant,
 }
 
+/// All outcomes counted while closed, since the breaker was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Successes, slow or not.
+    pub successes: u64,
+    /// Failures, slow or not.
+    pub failures: u64,
+    /// Slow outcomes, failed or not.
+    pub slow: u64,
+}
+
 /// A breaker in memory.
 #[derive(Debug)]
 pub struct BreakerCells {
-    words: Box<[AtomicU64]>,
-    slow_ring: usize,
+    words: Words,
+    shards: Shards,
+    room: Room,
+}
+
+/// The window of a breaker.
+enum Kept<'c> {
+    None,
+    Time(TimeWindow<'c>, Span),
+    Calls(CallWindow<'c>),
 }
 
 impl BreakerCells {
     /// A closed breaker with nothing counted, with room for the policy's window.
     pub fn new(policy: &BreakerPolicy) -> Self {
-        let (window, slow) = match &policy.window {
-            None => (0, 0),
-            Some(rules) => match rules.window {
-                Window::Time { buckets, .. } => (buckets as usize * MARK_WORDS, 0),
-                Window::Calls { calls } => {
-                    let slow =
-                        if policy.slow_call.is_some() { ring_length(calls, rules.slow_rate) } else { 0 };
-                    (ring_length(calls, rules.failure_rate) + slow, slow)
-                }
-            },
-        };
-        let length = layout::WINDOW + window;
-        let words: Box<[AtomicU64]> = (0..length).map(|_| AtomicU64::new(0)).collect();
-        let cells = Self { words, slow_ring: length - slow };
+        let room = Room::of(policy);
+        let words = Words::zeroed(layout::WINDOW + room.words());
+        let cells = Self { words, shards: Shards::default(), room };
         cells.word(layout::STATE).store(State::NEW.pack(), Ordering::Release);
-        cells
-            .word(layout::DEADLINE)
-            .store(Deadline::of(State::NEW.epoch, Instant::ZERO).pack(), Ordering::Release);
-        cells.word(layout::BASE).store(u64::from(State::NEW.epoch) << 48, Ordering::Release);
+        cells.start(State::NEW.epoch);
+        cells.write_deadline(State::NEW.epoch, |_| Instant::ZERO);
         cells
     }
 
     /// The words, for a runtime that reads them in place.
-    pub fn words(&self) -> &[AtomicU64] {
-        &self.words
+    pub fn lines(&self) -> &[Line] {
+        self.words.lines()
     }
 
     #[inline]
     fn word(&self, index: usize) -> &AtomicU64 {
-        &self.words[index]
+        self.words.at(index)
+    }
+
+    fn tagged(&self, index: usize, bits: u32) -> Tagged<'_> {
+        Tagged { word: self.word(index), bits }
+    }
+
+    fn consecutive(&self) -> Tagged<'_> {
+        self.tagged(layout::CONSECUTIVE, CONSECUTIVE_BITS)
     }
 
     #[inline]
@@ -136,6 +118,10 @@ impl BreakerCells {
         self.word(layout::STATE).load(Ordering::Acquire)
     }
 
+    fn epoch(&self, number: u32) -> Epoch<'_> {
+        Epoch { state: self.word(layout::STATE), number }
+    }
+
     #[inline]
     fn tallies(&self) -> Tallies<'_> {
         Tallies {
@@ -143,19 +129,28 @@ impl BreakerCells {
             quick: self.word(layout::QUICK),
             failures: self.word(layout::FAILURES),
             slow: self.word(layout::SLOW),
+            fights: self.word(layout::FIGHTS),
+            shards: &self.shards,
         }
     }
 
-    fn time_window(&self) -> TimeWindow<'_> {
-        TimeWindow { newest: self.word(layout::NEWEST), marks: &self.words[layout::WINDOW..] }
-    }
-
-    fn call_window(&self, calls: u32) -> CallWindow<'_> {
-        CallWindow {
-            calls: u64::from(calls),
-            base: self.word(layout::BASE),
-            failures: &self.words[layout::WINDOW..self.slow_ring],
-            slow: &self.words[self.slow_ring..],
+    #[inline]
+    fn window(&self) -> Kept<'_> {
+        match self.room {
+            Room::None => Kept::None,
+            Room::Marks { width, buckets, stride } => {
+                let marks = self.words.part(layout::WINDOW, buckets * stride);
+                Kept::Time(
+                    TimeWindow { newest: self.tagged(layout::NEWEST, NEWEST_BITS), marks, stride },
+                    width,
+                )
+            }
+            Room::Rings { calls, failures, slow } => Kept::Calls(CallWindow {
+                calls: u64::from(calls),
+                base: self.tagged(layout::BASE, BASE_BITS),
+                failures: self.words.part(layout::WINDOW, failures),
+                slow: self.words.part(layout::WINDOW + failures, slow),
+            }),
         }
     }
 
@@ -163,7 +158,7 @@ impl BreakerCells {
     #[inline]
     pub fn pass(&self) -> Option<Pass> {
         let word = self.state_word();
-        State::unpack(word).passes().then(|| Pass { epoch: epoch_of(word) })
+        State::word_passes(word).then(|| Pass { epoch: epoch_of(word) })
     }
 
     /// Asks for admission at `now`. `moved` hears of a transition.
@@ -190,7 +185,7 @@ impl BreakerCells {
                 Admission::Probe(next, lost_at) => {
                     // The deadline moves on before the grant, so that nobody finds the probes both all
                     // out and already lost.
-                    self.extend(state.epoch, lost_at.max(deadline));
+                    self.write_deadline(state.epoch, |held| held.map_or(lost_at, |held| held.max(lost_at)));
                     if self.swap(word, next) {
                         return Ok(Pass { epoch: state.epoch });
                     }
@@ -212,20 +207,24 @@ impl BreakerCells {
         }
     }
 
-    /// Records a success that was not slow without asking for the time, where that can be done: it is
-    /// one add. `false` where it cannot; then [`Self::record`] must.
+    /// Records a success that was not slow, where that is one add at most: nothing is to be cleared,
+    /// and a time window has entered the tick of `now` already, which may lag behind the time by less
+    /// than a tick. `false` where it is more; then [`Self::record`] must.
     #[inline]
-    pub fn record_quickly(&self, policy: &BreakerPolicy, pass: Pass) -> bool {
+    pub fn record_quickly(&self, pass: Pass, now: impl FnOnce() -> Instant) -> bool {
         let word = self.state_word();
-        let timed = matches!(&policy.window, Some(rules) if matches!(rules.window, Window::Time { .. }));
-        // ORDERING: relaxed; a failure that is only just being counted may be ordered after this
-        // success.
-        let clear = self.word(layout::CONSECUTIVE).load(Ordering::Relaxed) & u64::from(u32::MAX) == 0;
-        let quick = !timed && clear && epoch_of(word) == pass.epoch && State::unpack(word).passes();
-        if quick && policy.window.is_some() {
-            self.tallies().success();
+        // A failure that is only just being counted may be ordered after this success.
+        let clear = self.consecutive().of_any() == 0;
+        if !clear || !State::word_passes(word) || epoch_of(word) != pass.epoch {
+            return false;
         }
-        quick
+        match self.window() {
+            Kept::None => return true,
+            Kept::Time(window, width) if !window.covers(pass.epoch, width, now()) => return false,
+            Kept::Time(..) | Kept::Calls(_) => {}
+        }
+        self.tallies().success();
+        true
     }
 
     /// Records what became of an admitted call that took `took` and ended at `now`. `moved` hears of a
@@ -254,8 +253,7 @@ impl BreakerCells {
                 Position::Closed | Position::ForcedClosed => {
                     let (Outcome::Success | Outcome::Failure) = outcome else { return true };
                     let failed = outcome == Outcome::Failure;
-                    let Some((consecutive, counts)) = self.count(policy, pass.epoch, failed, slow, now)
-                    else {
+                    let Some((consecutive, counts)) = self.count(pass.epoch, failed, slow, now) else {
                         return self.late();
                     };
                     if (failed || slow) && state.position == Position::Closed {
@@ -288,67 +286,52 @@ impl BreakerCells {
 
     /// Counts an outcome while closed; answers what the tests need: the failures in a row and what the
     /// window holds. `None` if the epoch is over.
-    fn count(
-        &self,
-        policy: &BreakerPolicy,
-        epoch: u32,
-        failed: bool,
-        slow: bool,
-        now: Instant,
-    ) -> Option<(u32, Counts)> {
+    fn count(&self, number: u32, failed: bool, slow: bool, now: Instant) -> Option<(u32, Counts)> {
+        let epoch = self.epoch(number);
+        let tested = failed || slow;
         let consecutive = self.count_consecutive(epoch, failed)?;
-        let tallies = self.tallies();
-        let Some(rules) = &policy.window else { return Some((consecutive, Counts::default())) };
-        let tick = match rules.window {
-            Window::Time { .. } => self.time_window().enter(epoch, rules.window.tick(now), tallies)?,
-            Window::Calls { .. } => 0,
+        let counts = match self.window() {
+            Kept::None => Counts::default(),
+            Kept::Time(window, width) => {
+                let tick = window.enter(epoch, now.as_nanos() / width.as_nanos(), self.tallies())?;
+                self.tally(failed, slow);
+                if tested { window.counts(number, tick, self.tallies()) } else { Counts::default() }
+            }
+            Kept::Calls(window) => {
+                let (nth_failure, nth_slow) = self.tally(failed, slow);
+                if tested {
+                    let number = self.tallies().total();
+                    CallWindow::note(window.failures, nth_failure, number);
+                    CallWindow::note(window.slow, nth_slow, number);
+                    window.counts(epoch, self.tallies())?
+                } else {
+                    Counts::default()
+                }
+            }
         };
+        Some((consecutive, counts))
+    }
+
+    /// Adds an outcome to the totals; which failure and which slow one it is, from 1; 0 where it is none.
+    fn tally(&self, failed: bool, slow: bool) -> (u64, u64) {
+        let tallies = self.tallies();
         let nth_failure = if failed {
             tallies.failure()
         } else {
             tallies.success();
             0
         };
-        let nth_slow = if slow { tallies.slow() } else { 0 };
-        if !failed && !slow {
-            return Some((consecutive, Counts::default()));
-        }
-        match rules.window {
-            Window::Time { .. } => Some((consecutive, self.time_window().counts(epoch, tick, tallies))),
-            Window::Calls { calls } => {
-                let window = self.call_window(calls);
-                let number = tallies.total();
-                if failed {
-                    CallWindow::note(window.failures, nth_failure, number);
-                }
-                if slow {
-                    CallWindow::note(window.slow, nth_slow, number);
-                }
-                Some((consecutive, window.counts(epoch, tallies)?))
-            }
-        }
+        (nth_failure, if slow { tallies.slow() } else { 0 })
     }
 
-    fn count_consecutive(&self, epoch: u32, failed: bool) -> Option<u32> {
-        let cell = self.word(layout::CONSECUTIVE);
-        // ORDERING: relaxed; the word carries its epoch and guards no other data.
-        let mut seen = cell.load(Ordering::Relaxed);
-        loop {
-            let ahead = epoch_of(seen).wrapping_sub(epoch).cast_signed();
-            if ahead > 0 {
-                return None;
-            }
-            let count = if ahead == 0 { count_of(seen) } else { 0 };
-            let next = if failed { count.saturating_add(1) } else { 0 };
-            if !failed && count_of(seen) == 0 {
-                return Some(0);
-            }
-            let word = u64::from(epoch) << 32 | u64::from(next);
-            match cell.compare_exchange_weak(seen, word, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(next),
-                Err(now) => seen = now,
-            }
-        }
+    fn count_consecutive(&self, epoch: Epoch<'_>, failed: bool) -> Option<u32> {
+        let next = |held: Option<u64>| match (held, failed) {
+            (Some(0), false) => None,
+            (_, false) => Some(0),
+            (held, true) => Some(held.map_or(1, |held| (held + 1).min(u64::from(u32::MAX)))),
+        };
+        let update = self.consecutive().update(epoch, next)?;
+        u32::try_from(update.now).ok()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the tail of a record")]
@@ -411,9 +394,10 @@ impl BreakerCells {
         self.word(layout::LATE).load(Ordering::Relaxed)
     }
 
-    /// Makes room in the lane of successes that are added in place.
-    pub fn fold(&self) {
-        self.tallies().fold();
+    /// The outcomes counted while closed; only with a window are any counted.
+    pub fn totals(&self) -> Totals {
+        let tallies = self.tallies();
+        Totals { successes: tallies.succeeded(), failures: tallies.failed(), slow: tallies.slowed() }
     }
 
     fn swap(&self, from: u64, to: State) -> bool {
@@ -437,8 +421,8 @@ impl BreakerCells {
         if !self.swap(from, to) {
             return None;
         }
-        if let Some(Window::Calls { calls }) = policy.window.as_ref().map(|rules| rules.window) {
-            self.call_window(calls).start(to.epoch, self.tallies());
+        if to.passes() {
+            self.start(to.epoch);
         }
         let at = match turn.deadline {
             Arrival::At(at) => at,
@@ -448,69 +432,36 @@ impl BreakerCells {
         Some((to, at))
     }
 
+    /// Starts an epoch in which outcomes are counted.
+    fn start(&self, number: u32) {
+        let epoch = self.epoch(number);
+        self.consecutive().read_or(epoch, || 0);
+        match self.window() {
+            Kept::None => {}
+            Kept::Time(window, _) => window.start(epoch),
+            Kept::Calls(window) => {
+                window.start(epoch, self.tallies());
+            }
+        }
+    }
+
     /// The deadline of `state`. Where its writer has not come to it, writes the one it would have had
     /// now. `None` if the state is over.
     fn deadline(&self, state: State, policy: &BreakerPolicy, now: Instant) -> Option<Instant> {
-        let cell = self.word(layout::DEADLINE);
-        // ORDERING: acquire; a deadline of a later epoch is seen together with its state.
-        let mut seen = cell.load(Ordering::Acquire);
-        loop {
-            let deadline = Deadline::unpack(seen);
-            match deadline.age(state.epoch) {
-                Age::Equal => return Some(deadline.at),
-                Age::Greater => return None,
-                Age::Less => {
-                    let own = Deadline::of(state.epoch, state.deadline_from(policy, now));
-                    match cell.compare_exchange(seen, own.pack(), Ordering::AcqRel, Ordering::Acquire) {
-                        Ok(_) => return Some(own.at),
-                        Err(now) => seen = now,
-                    }
-                }
-            }
-        }
+        let first = || state.deadline_from(policy, now).millis();
+        self.tagged(layout::DEADLINE, DEADLINE_BITS)
+            .read_or(self.epoch(state.epoch), first)
+            .map(Instant::from_millis)
     }
 
-    fn extend(&self, epoch: u32, at: Instant) {
-        self.write_deadline(epoch, |held| held.map_or(at, |held| held.max(at)));
-    }
-
-    /// Writes the deadline of `epoch`, given the one it has already; leaves a later epoch's alone.
-    fn write_deadline(&self, epoch: u32, next: impl Fn(Option<Instant>) -> Instant) {
-        let cell = self.word(layout::DEADLINE);
-        // ORDERING: acquire and release, as for reading a deadline.
-        let mut seen = cell.load(Ordering::Acquire);
-        loop {
-            let deadline = Deadline::unpack(seen);
-            let at = match deadline.age(epoch) {
-                Age::Greater => return,
-                Age::Equal => next(Some(deadline.at)),
-                Age::Less => next(None),
-            };
-            match cell.compare_exchange(
-                seen,
-                Deadline::of(epoch, at).pack(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
+    /// Writes the deadline of an epoch, unless it is over, given the one it has already.
+    fn write_deadline(&self, number: u32, next: impl Fn(Option<Instant>) -> Instant) {
+        let next = |held: Option<u64>| Some(next(held.map(Instant::from_millis)).millis());
+        self.tagged(layout::DEADLINE, DEADLINE_BITS).update(self.epoch(number), next);
     }
 }
 
 fn transition(from: State, to: State) -> Transition {
     let reason = to.reason.filter(|_| to.position == Position::Open);
     Transition { from: from.position, to: to.position, reason, epoch: to.epoch }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half of 64 bits")]
-const fn count_of(consecutive: u64) -> u32 {
-    consecutive as u32
-}
-
-/// The places a ring needs: the number of outcomes of a kind at which `rate` of `calls` is reached.
-fn ring_length(calls: u32, rate: Ppm) -> usize {
-    let reached = (u64::from(calls) * u64::from(rate.parts())).div_ceil(u64::from(Ppm::ONE.parts()));
-    usize::try_from(reached.max(1)).unwrap_or(usize::MAX)
 }

@@ -6,8 +6,12 @@
 pub mod breaker;
 pub mod budget;
 mod call_window;
+pub mod layout;
 #[cfg(all(test, overcurrent_loom))]
 mod models;
+mod shards;
 mod sync;
+mod tagged;
 mod tallies;
 mod time_window;
+pub mod words;

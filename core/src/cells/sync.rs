@@ -5,3 +5,32 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(overcurrent_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+
+/// A word that is zero.
+pub(crate) fn zero() -> AtomicU64 {
+    AtomicU64::new(0)
+}
+
+/// A number of this thread's own, small and the same for as long as it lives.
+#[cfg(not(overcurrent_loom))]
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    use std::{cell::Cell, sync::atomic::AtomicUsize};
+
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    NUMBER.get().unwrap_or_else(|| {
+        // ORDERING: relaxed; threads need different numbers and nothing else.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(Some(number));
+        number
+    })
+}
+
+/// A model's threads are not the system's: they all share one number.
+#[cfg(overcurrent_loom)]
+pub(crate) fn thread_number() -> usize {
+    0
+}

@@ -1,10 +1,25 @@
 //! Running totals of the outcomes counted while closed, over the whole life of a breaker.
 //!
-//! They only ever grow, so a window is a subtraction and a success is one add. `quick` is the lane
-//! that a runtime of its own (JavaScript) adds its successes to, 32 bits wide; it is folded into
-//! `successes` before it can wrap.
+//! | word | holds | wraps |
+//! | --- | --- | --- |
+//! | successes | successes, until they are fought over | 2⁶⁴ |
+//! | quick | low 32: successes that a runtime (JavaScript) added in place; high 32: how often the low ones passed a multiple of 2³¹ | 2⁶³ |
+//! | failures, slow | outcomes of that kind | 2⁶⁴ |
+//! | fights | lost races for `successes` 32, in the block of 1024 successes with this number 32 | by design |
+//!
+//! They only ever grow, so a window is a subtraction and a success is one add. Where threads fight over
+//! `successes` (more than one race in 32 lost), each counts in a shard of its own from then on.
 
-use super::sync::{AtomicU64, Ordering};
+use super::{
+    shards::Shards,
+    sync::{AtomicU64, Ordering},
+};
+
+/// Successes per block in which lost races are counted.
+const BLOCK: u32 = 10;
+/// Lost races in one block from which on the successes are sharded.
+const MANY: u64 = 32;
+const LOW: u64 = u32::MAX as u64;
 
 /// The totals of one breaker.
 #[derive(Clone, Copy, Debug)]
@@ -13,14 +28,39 @@ pub(crate) struct Tallies<'c> {
     pub(crate) quick: &'c AtomicU64,
     pub(crate) failures: &'c AtomicU64,
     pub(crate) slow: &'c AtomicU64,
+    pub(crate) fights: &'c AtomicU64,
+    pub(crate) shards: &'c Shards,
 }
 
 impl Tallies<'_> {
     // ORDERING: relaxed throughout. The totals carry no other data, and the tests over them are exact
     // on one thread (program order) and off by at most the calls in flight among several.
 
+    #[inline]
     pub(crate) fn success(self) {
+        if let Some(own) = self.shards.own() {
+            own.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let seen = self.successes.load(Ordering::Relaxed);
+        let next = seen.wrapping_add(1);
+        if self.successes.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.fought_over(seen);
+        }
+    }
+
+    /// Counts a success whose race for the common word was lost.
+    #[cold]
+    fn fought_over(self, seen: u64) {
         self.successes.fetch_add(1, Ordering::Relaxed);
+        let block = (seen >> BLOCK & LOW) << 32;
+        let fights = self.fights.load(Ordering::Relaxed);
+        let next = if fights & !LOW == block { fights + 1 } else { block | 1 };
+        // A race that is lost here too goes uncounted.
+        self.fights.store(next, Ordering::Relaxed);
+        if next & LOW >= MANY {
+            self.shards.grow();
+        }
     }
 
     /// Counts a failure and returns how many there are with it.
@@ -39,8 +79,8 @@ impl Tallies<'_> {
     }
 
     pub(crate) fn succeeded(self) -> u64 {
-        let quick = self.quick.load(Ordering::Relaxed) & u64::from(u32::MAX);
-        self.successes.load(Ordering::Relaxed).wrapping_add(quick)
+        let alone = self.successes.load(Ordering::Relaxed);
+        alone.wrapping_add(quick_total(self.quick.load(Ordering::Relaxed))).wrapping_add(self.shards.sum())
     }
 
     pub(crate) fn failed(self) -> u64 {
@@ -50,12 +90,30 @@ impl Tallies<'_> {
     pub(crate) fn slowed(self) -> u64 {
         self.slow.load(Ordering::Relaxed)
     }
+}
 
-    /// Moves what the quick lane holds into `successes`; adds first, so that no reader ever sees
-    /// fewer than there were.
-    pub(crate) fn fold(self) {
-        let quick = self.quick.load(Ordering::Relaxed) & u64::from(u32::MAX);
-        self.successes.fetch_add(quick, Ordering::Relaxed);
-        self.quick.fetch_sub(quick, Ordering::Relaxed);
+/// The successes in the quick lane. Whoever takes the low half past a multiple of 2³¹ adds one to the
+/// high half afterwards, so that half may lag by one; bit 31 of the low half tells whether it does.
+fn quick_total(word: u64) -> u64 {
+    let (halves, low) = (word >> 32, word & LOW);
+    let lags = (halves ^ low >> 31) & 1;
+    (halves + lags) << 31 | low & (LOW >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quick_total;
+
+    #[test]
+    fn the_quick_lane_counts_on_where_its_low_half_wraps() {
+        for total in [0, 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) - 1, 1 << 32, (5 << 31) + 7_u64]
+        {
+            let low = total & u64::from(u32::MAX);
+            let halves = total >> 31;
+            assert_eq!(quick_total(halves << 32 | low), total, "the halves are counted");
+            if total & (u64::MAX >> 33) < 1 << 30 && halves > 0 {
+                assert_eq!(quick_total((halves - 1) << 32 | low), total, "the last half is not counted yet");
+            }
+        }
     }
 }

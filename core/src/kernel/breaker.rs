@@ -10,15 +10,12 @@
 //!  any ── force_closed ▶ ForcedClosed ─ automatic ─▶ Closed
 //! ```
 //!
-//! Every arrow, also one back into the same state, starts a new **epoch**. Two words hold it all:
+//! Every arrow, also one back into the same state, starts a new **epoch**. One word holds it all, low
+//! to high: position 3 bits, opens 6, reason 3, cause-is-slow 1, probes out 7, succeeded 6, failed 6,
+//! epoch 32.
 //!
-//! | word | bits, low to high |
-//! | --- | --- |
-//! | [`State`] | position 3, opens 6, reason 3, cause-is-slow 1, probes out 7, succeeded 6, failed 6, epoch 32 |
-//! | [`Deadline`] | milliseconds 45, tag 19 (the low bits of the epoch that the deadline belongs to) |
-//!
-//! The deadline means: Closed, when the last opening is forgiven; Open, when the cooldown is over;
-//! HalfOpen, when the probes count as lost. 45 bits of milliseconds hold every instant there is.
+//! Each state has one deadline beside it, in whole milliseconds: Closed, when the last opening is
+//! forgiven; Open, when the cooldown is over; HalfOpen, when the probes count as lost.
 //!
 //! INVARIANT: out ≤ `probes` and out + succeeded + failed ≤ `trials`, so neither can be exceeded.
 
@@ -135,6 +132,14 @@ impl State {
             },
             epoch: epoch_of(word),
         }
+    }
+
+    /// Whether calls pass and are counted, as a word tells it.
+    #[inline]
+    pub const fn word_passes(word: u64) -> bool {
+        // The only two positions whose lowest bits are both zero: closed is 0, forced closed 4.
+        const HELD: u64 = 0b11;
+        word & HELD == 0
     }
 
     /// Whether calls pass and are counted.
@@ -280,43 +285,6 @@ const fn low_bits(word: u64, count: u32) -> u8 {
     (word & ((1 << count) - 1)) as u8
 }
 
-/// The deadline of a state, tagged with the epoch it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// The low 19 bits of the epoch.
-    pub tag: u32,
-    /// The deadline.
-    pub at: Instant,
-}
-
-impl Deadline {
-    const MILLI_BITS: u32 = 45;
-    const TAG_BITS: u32 = 64 - Self::MILLI_BITS;
-
-    /// The deadline of `epoch`; `at` must be a whole millisecond.
-    pub const fn of(epoch: u32, at: Instant) -> Self {
-        Self { tag: epoch & ((1 << Self::TAG_BITS) - 1), at }
-    }
-
-    /// As a word.
-    pub fn pack(self) -> u64 {
-        u64::from(self.tag) << Self::MILLI_BITS | self.at.millis()
-    }
-
-    /// The deadline of a word.
-    pub const fn unpack(word: u64) -> Self {
-        let millis = word & ((1 << Self::MILLI_BITS) - 1);
-        Self { tag: (word >> Self::MILLI_BITS) as u32, at: Instant::from_millis(millis) }
-    }
-
-    /// Whether it belongs to `epoch`, to an earlier one or to a later one.
-    pub fn age(self, epoch: u32) -> std::cmp::Ordering {
-        let shift = 32 - Self::TAG_BITS;
-        let ahead = (self.tag << shift).wrapping_sub(epoch << shift).cast_signed();
-        ahead.cmp(&0)
-    }
-}
-
 /// A transition: the state to go to, and how its deadline is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
@@ -435,7 +403,6 @@ impl BreakerPolicy {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::cmp::Ordering;
 
     proptest! {
         #[test]
@@ -452,15 +419,6 @@ mod tests {
                 epoch,
             };
             prop_assert_eq!(State::unpack(state.pack()), state);
-        }
-
-        #[test]
-        fn a_deadline_survives_its_word_and_knows_its_epoch(epoch: u32, nanos: u64, later in 1u32..200_000) {
-            let deadline = Deadline::of(epoch, Instant::from_nanos(nanos).ceil_to_milli());
-            prop_assert_eq!(Deadline::unpack(deadline.pack()), deadline);
-            prop_assert_eq!(deadline.age(epoch), Ordering::Equal);
-            prop_assert_eq!(deadline.age(epoch.wrapping_add(later)), Ordering::Less);
-            prop_assert_eq!(deadline.age(epoch.wrapping_sub(later)), Ordering::Greater);
         }
     }
 }

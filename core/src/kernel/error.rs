@@ -10,7 +10,7 @@
 //! Messages are lower case, without a full stop, with user input in backticks and a unit on every
 //! number. They are made here, once; the bindings pass them on.
 
-use super::{outcome::RejectReason, time::Span};
+use super::{name::Name, outcome::RejectReason, time::Span};
 
 /// A stable, machine-readable name of an error, the same in every language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +55,7 @@ pub struct InvalidPolicy {
 #[error("breaker `{breaker}` is {reason}{}", hint(*retry_after))]
 pub struct BreakerOpen {
     /// The breaker's name.
-    pub breaker: String,
+    pub breaker: Name,
     /// Why it admitted none.
     pub reason: RejectReason,
     /// How long until it will admit a probe, where that is known.
@@ -71,7 +71,7 @@ fn hint(retry_after: Option<Span>) -> String {
 #[error("attempt {attempt} of `{guard}` timed out after {timeout}")]
 pub struct AttemptTimeout {
     /// The guard's name.
-    pub guard: String,
+    pub guard: Name,
     /// Which attempt, from 1.
     pub attempt: u32,
     /// The time it had.
@@ -83,7 +83,7 @@ pub struct AttemptTimeout {
 #[error("call of `{guard}` exceeded its deadline of {deadline} in attempt {attempts}")]
 pub struct DeadlineExceeded {
     /// The guard's name.
-    pub guard: String,
+    pub guard: Name,
     /// How many attempts had begun.
     pub attempts: u32,
     /// The time the whole call had.

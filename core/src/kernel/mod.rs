@@ -9,6 +9,7 @@ pub mod budget;
 pub mod call;
 pub mod error;
 pub mod jitter;
+pub mod name;
 pub mod outcome;
 pub mod policy;
 pub mod random;

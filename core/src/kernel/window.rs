@@ -63,6 +63,15 @@ impl BreakerPolicy {
 }
 
 impl Window {
+    /// Whether a clock that lags by up to `grain` errs by one tick at most; of a window of calls, that
+    /// has no ticks, it may be any.
+    pub fn tells_apart(&self, grain: Span) -> bool {
+        match self {
+            Self::Time { width, .. } => grain <= *width,
+            Self::Calls { .. } => true,
+        }
+    }
+
     /// The tick that `now` falls into; always 0 for a window of calls.
     pub const fn tick(&self, now: Instant) -> u64 {
         match self {

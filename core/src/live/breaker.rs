@@ -13,6 +13,7 @@ use crate::{
         breaker::Command,
         call::{Pass, Rejection},
         error::{BreakerOpen, InvalidPolicy},
+        name::Name,
         outcome::{OpenReason, Outcome, Position},
         policy::breaker::BreakerPolicy,
         time::{Instant, Span},
@@ -33,12 +34,16 @@ type Listener = Box<dyn Fn(&Transition) + Send + Sync>;
 /// # Ok::<(), overcurrent::InvalidPolicy>(())
 /// ```
 pub struct Breaker {
-    name: String,
-    policy: BreakerPolicy,
+    name: Name,
+    policy: Arc<BreakerPolicy>,
     cells: BreakerCells,
     stream: Stream,
     timer: Timer,
     listener: Option<Listener>,
+    /// Whether durations matter to the policy.
+    timed: bool,
+    /// Whether the coarse clock tells the ticks of the window apart.
+    coarse: bool,
 }
 
 impl fmt::Debug for Breaker {
@@ -51,36 +56,46 @@ impl fmt::Debug for Breaker {
 }
 
 impl Breaker {
-    /// A closed breaker on the monotonic clock, seeded by the operating system.
-    pub fn new(name: impl Into<String>, policy: BreakerPolicy) -> Self {
-        Self::with(name, policy, Arc::new(MonotonicClock::new()), None)
+    /// A closed breaker on the monotonic clock, seeded by the operating system. Breakers of one policy
+    /// can share it in an [`Arc`].
+    pub fn new(name: impl Into<Name>, policy: impl Into<Arc<BreakerPolicy>>) -> Self {
+        Self::with(name, policy, MonotonicClock::shared(), None)
     }
 
     /// A closed breaker on a clock and, if given, a seed of the caller's.
     pub fn with(
-        name: impl Into<String>,
-        policy: BreakerPolicy,
+        name: impl Into<Name>,
+        policy: impl Into<Arc<BreakerPolicy>>,
         clock: Arc<dyn Clock>,
         seed: Option<u64>,
     ) -> Self {
-        Self::on(name.into(), policy, Timer::start(clock), seed)
+        Self::on(name.into(), policy.into(), Timer::start(clock), seed)
     }
 
     /// [`Self::with`], created as far as its time goes when `clock` read `origin`; for a binding that
     /// completes it later than its user made it.
     pub fn since(
-        name: impl Into<String>,
-        policy: BreakerPolicy,
+        name: impl Into<Name>,
+        policy: impl Into<Arc<BreakerPolicy>>,
         clock: Arc<dyn Clock>,
         origin: Instant,
         seed: Option<u64>,
     ) -> Self {
-        Self::on(name.into(), policy, Timer::since(clock, origin), seed)
+        Self::on(name.into(), policy.into(), Timer::since(clock, origin), seed)
     }
 
-    pub(crate) fn on(name: String, policy: BreakerPolicy, timer: Timer, seed: Option<u64>) -> Self {
-        let cells = BreakerCells::new(&policy);
-        Self { name, policy, cells, stream: Stream::new(seed), timer, listener: None }
+    pub(crate) fn on(name: Name, policy: Arc<BreakerPolicy>, timer: Timer, seed: Option<u64>) -> Self {
+        let grain = timer.clock().grain();
+        Self {
+            cells: BreakerCells::new(&policy),
+            timed: policy.needs_duration(),
+            coarse: policy.window.is_some_and(|rules| rules.window.tells_apart(grain)),
+            name,
+            policy,
+            stream: Stream::new(seed),
+            timer,
+            listener: None,
+        }
     }
 
     /// Has `listener` told of each transition, once, after it happened. It runs on the thread that made
@@ -96,9 +111,19 @@ impl Breaker {
         &self.name
     }
 
+    pub(crate) const fn named(&self) -> &Name {
+        &self.name
+    }
+
     /// Its policy.
-    pub const fn policy(&self) -> &BreakerPolicy {
+    pub fn policy(&self) -> &BreakerPolicy {
         &self.policy
+    }
+
+    /// Whether durations matter to its policy.
+    #[inline]
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// Its words, for a runtime that reads them in place.
@@ -153,8 +178,14 @@ impl Breaker {
         self.record_by(&self.policy, pass, outcome, took, now)
     }
 
-    /// By the policy as a guard sees it.
+    /// Records a success that was not slow, where that is one add at most; the clock is then read
+    /// coarsely, and only for a time window. `false` where it is more.
     #[inline]
+    pub(crate) fn record_quickly(&self, pass: Pass) -> bool {
+        self.cells.record_quickly(pass, || if self.coarse { self.timer.coarse() } else { self.timer.now() })
+    }
+
+    /// By the policy as a guard sees it.
     pub(crate) fn acquire_by(&self, policy: &BreakerPolicy, now: Instant) -> Result<Pass, Rejection> {
         self.cells.acquire(policy, now, || self.stream.draw(), |moved| self.tell(moved))
     }

@@ -27,7 +27,7 @@ pub struct Budget {
 impl Budget {
     /// A full budget on the monotonic clock.
     pub fn new(policy: BudgetPolicy) -> Self {
-        Self::with_clock(policy, Arc::new(MonotonicClock::new()))
+        Self::with_clock(policy, MonotonicClock::shared())
     }
 
     /// A full budget on a clock of the caller's.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::kernel::{
     error::InvalidPolicy,
+    name::Name,
     policy::{BreakerDraft, Dialect, GuardDraft, RetryDraft, WhenOpen},
 };
 
@@ -30,20 +31,20 @@ use crate::kernel::{
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct GuardBuilder {
-    name: String,
+    name: Name,
     draft: GuardDraft,
     brought: Surrounds,
 }
 
 impl Guard {
     /// Begins a guard named `name` with every default.
-    pub fn builder(name: impl Into<String>) -> GuardBuilder {
+    pub fn builder(name: impl Into<Name>) -> GuardBuilder {
         GuardBuilder::new(name.into())
     }
 }
 
 impl GuardBuilder {
-    fn new(name: String) -> Self {
+    fn new(name: Name) -> Self {
         Self { name, draft: GuardDraft::default(), brought: Surrounds::default() }
     }
 

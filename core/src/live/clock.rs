@@ -3,11 +3,14 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 use crate::kernel::time::{Instant, Span};
 
@@ -18,30 +21,78 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Blocks the thread for `span`.
     fn sleep(&self, span: Span);
+
+    /// The time as it was at most [`Self::grain`] ago: for who can do with that, where it is cheaper.
+    fn coarse(&self) -> Instant {
+        self.now()
+    }
+
+    /// By how much [`Self::coarse`] may lag behind [`Self::now`].
+    fn grain(&self) -> Span {
+        Span::ZERO
+    }
 }
 
-/// The machine's monotonic clock; the default.
-#[derive(Clone, Copy, Debug)]
-pub struct MonotonicClock {
-    origin: std::time::Instant,
-}
+/// The machine's monotonic clock; the default. All of them read the same time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MonotonicClock(());
 
 impl MonotonicClock {
-    /// A clock that reads zero now.
+    /// The machine's clock.
     pub fn new() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self(())
+    }
+
+    /// The one that all share who did not bring their own.
+    pub(crate) fn shared() -> Arc<dyn Clock> {
+        static SHARED: LazyLock<Arc<MonotonicClock>> = LazyLock::new(Arc::default);
+        Arc::clone(&*SHARED) as Arc<dyn Clock>
     }
 }
 
-impl Default for MonotonicClock {
-    fn default() -> Self {
-        Self::new()
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Clock for MonotonicClock {
+    #[inline]
+    fn now(&self) -> Instant {
+        reading(ClockId::Monotonic)
+    }
+
+    fn sleep(&self, span: Span) {
+        std::thread::sleep(span.into());
+    }
+
+    /// The time of the kernel's last tick: no counter of the processor is read.
+    #[inline]
+    fn coarse(&self) -> Instant {
+        reading(ClockId::MonotonicCoarse)
+    }
+
+    fn grain(&self) -> Span {
+        static GRAIN: LazyLock<Span> = LazyLock::new(|| span(clock_getres(ClockId::MonotonicCoarse)));
+        *GRAIN
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn reading(clock: ClockId) -> Instant {
+    Instant::ZERO.after(span(clock_gettime(clock)))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn span(time: Timespec) -> Span {
+    // Neither is negative in a reading of a monotonic clock.
+    let secs = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
+    Span::from_nanos(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl Clock for MonotonicClock {
     fn now(&self) -> Instant {
-        Instant::ZERO.after(Span::from(self.origin.elapsed()))
+        static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        Instant::ZERO.after(Span::from(ORIGIN.elapsed()))
     }
 
     fn sleep(&self, span: Span) {
@@ -115,6 +166,12 @@ impl Timer {
 
     pub(crate) fn now(&self) -> Instant {
         Instant::ZERO.after(self.clock.now().since(self.origin))
+    }
+
+    /// As [`Self::now`], up to the clock's grain ago.
+    #[inline]
+    pub(crate) fn coarse(&self) -> Instant {
+        Instant::ZERO.after(self.clock.coarse().since(self.origin))
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

@@ -13,6 +13,7 @@ use super::{
 use crate::kernel::{
     call::{Call, Pass, Rejection, Surroundings},
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
+    name::Name,
     outcome::{Outcome, Position},
     policy::{BreakerPolicy, Dialect, GuardPolicy},
     random,
@@ -33,7 +34,7 @@ use crate::kernel::{
 /// ```
 #[derive(Debug)]
 pub struct Guard {
-    name: String,
+    name: Name,
     policy: GuardPolicy,
     breaker: Option<Arc<Breaker>>,
     budget: Option<Arc<Budget>>,
@@ -46,7 +47,7 @@ pub struct Guard {
 
 impl Guard {
     /// A guard of a validated policy on the monotonic clock.
-    pub fn new(name: impl Into<String>, policy: GuardPolicy) -> Self {
+    pub fn new(name: impl Into<Name>, policy: GuardPolicy) -> Self {
         Self::on(name.into(), policy, Surrounds::default())
     }
 
@@ -56,7 +57,7 @@ impl Guard {
     /// # Errors
     /// [`InvalidPolicy`] where the shared breaker does not fit this guard's timeouts.
     pub fn with(
-        name: impl Into<String>,
+        name: impl Into<Name>,
         mut policy: GuardPolicy,
         brought: Surrounds,
         dialect: Dialect,
@@ -71,15 +72,17 @@ impl Guard {
         Ok(Self::on(name.into(), policy, brought))
     }
 
-    fn on(name: String, policy: GuardPolicy, brought: Surrounds) -> Self {
+    fn on(name: Name, policy: GuardPolicy, brought: Surrounds) -> Self {
         let Surrounds { clock, seed, breaker, budget } = brought;
         let clock = clock.unwrap_or_else(|| match &breaker {
             Some(breaker) => Arc::clone(breaker.timer().clock()),
-            None => Arc::new(MonotonicClock::new()),
+            None => MonotonicClock::shared(),
         });
         let timer = Timer::start(clock);
         let breaker = policy.breaker.as_ref().map(|own| {
-            breaker.unwrap_or_else(|| Arc::new(Breaker::on(name.clone(), own.clone(), timer.clone(), seed)))
+            breaker.unwrap_or_else(|| {
+                Arc::new(Breaker::on(name.clone(), Arc::new(own.clone()), timer.clone(), seed))
+            })
         });
         let budget = policy
             .retry
@@ -159,12 +162,8 @@ impl Guard {
 
     /// The error of a rejected call.
     pub fn refusal(&self, rejection: Rejection) -> BreakerOpen {
-        let breaker = self.breaker.as_ref().map_or(self.name.as_str(), |breaker| breaker.name());
-        BreakerOpen {
-            breaker: breaker.to_owned(),
-            reason: rejection.reason,
-            retry_after: rejection.retry_after,
-        }
+        let breaker = self.breaker.as_ref().map_or(&self.name, |breaker| breaker.named());
+        BreakerOpen { breaker: breaker.clone(), reason: rejection.reason, retry_after: rejection.retry_after }
     }
 
     /// The error of an attempt that its timeout cut.
@@ -220,9 +219,10 @@ impl Surroundings for Guard {
 
     fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
         if let Some((breaker, policy)) = self.seen() {
+            let now = now.after(self.breaker_ahead);
             let quick = outcome == Outcome::Success && !policy.is_slow(took);
-            if !(quick && breaker.cells().record_quickly(policy, pass)) {
-                breaker.record_by(policy, pass, outcome, took, now.after(self.breaker_ahead));
+            if !(quick && breaker.cells().record_quickly(pass, || now)) {
+                breaker.record_by(policy, pass, outcome, took, now);
             }
         }
     }

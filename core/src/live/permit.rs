@@ -45,10 +45,15 @@ impl Breaker {
 impl<B: Deref<Target = Breaker>> Permit<B> {
     #[inline]
     pub(crate) fn acquire(breaker: B) -> Result<Self, BreakerOpen> {
-        let timed = breaker.policy().needs_duration();
+        let timed = breaker.is_timed();
         if let (false, Some(pass)) = (timed, breaker.cells().pass()) {
             return Ok(Self { breaker, pass, granted: None, used: false });
         }
+        Self::ask(breaker, timed)
+    }
+
+    #[cold]
+    fn ask(breaker: B, timed: bool) -> Result<Self, BreakerOpen> {
         let now = breaker.now();
         match breaker.acquire_at(now) {
             Ok(pass) => Ok(Self { granted: timed.then_some(now), breaker, pass, used: false }),
@@ -93,12 +98,14 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
         self.used = true;
         let breaker = &*self.breaker;
         let quick = outcome == Outcome::Success && self.granted.is_none();
-        if quick && breaker.cells().record_quickly(breaker.policy(), self.pass) {
-            return;
+        if !(quick && breaker.record_quickly(self.pass)) {
+            self.settle_at(breaker.now(), outcome, took);
         }
-        let now = breaker.now();
+    }
+
+    fn settle_at(&self, now: Instant, outcome: Outcome, took: Option<Span>) {
         let measured = || self.granted.map_or(Span::ZERO, |granted| now.since(granted));
-        breaker.record_at(self.pass, outcome, took.unwrap_or_else(measured), now);
+        self.breaker.record_at(self.pass, outcome, took.unwrap_or_else(measured), now);
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Retry {
 impl Retry {
     /// A retry on the monotonic clock, seeded by the operating system.
     pub fn new(policy: RetryPolicy) -> Self {
-        Self::with(policy, Arc::new(MonotonicClock::new()), None)
+        Self::with(policy, MonotonicClock::shared(), None)
     }
 
     /// A retry on a clock and, if given, a seed of the caller's.

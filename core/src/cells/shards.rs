@@ -1,0 +1,46 @@
+//! Counters for threads that would fight over one: each adds to a shard of its own.
+//!
+//! A breaker starts without. INVARIANT: shards are made once and never taken away, and a counter only
+//! grows, so a sum lies between the totals at its first and at its last load.
+
+use std::sync::OnceLock;
+
+use super::sync::{AtomicU64, Ordering, thread_number, zero};
+
+/// One counter. Two cache lines apart from the next, as processors fetch lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard(AtomicU64);
+
+/// The shards of one breaker, once it has been fought over.
+#[derive(Debug, Default)]
+pub(crate) struct Shards(OnceLock<Box<[Shard]>>);
+
+impl Shards {
+    /// The counter of this thread, if there are shards.
+    #[inline]
+    pub(crate) fn own(&self) -> Option<&AtomicU64> {
+        let shards = self.0.get()?;
+        Some(&shards[thread_number() & (shards.len() - 1)].0)
+    }
+
+    /// Makes the shards: twice as many as there are processors, a power of two from 4 to 64.
+    pub(crate) fn grow(&self) {
+        self.0.get_or_init(|| (0..places()).map(|_| Shard(zero())).collect());
+    }
+
+    /// What they hold together.
+    pub(crate) fn sum(&self) -> u64 {
+        let Some(shards) = self.0.get() else { return 0 };
+        // ORDERING: relaxed; see `Tallies`.
+        shards.iter().fold(0, |sum, shard| sum.wrapping_add(shard.0.load(Ordering::Relaxed)))
+    }
+}
+
+fn places() -> usize {
+    static PLACES: OnceLock<usize> = OnceLock::new();
+    *PLACES.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        (2 * processors).next_power_of_two().clamp(4, 64)
+    })
+}
