@@ -86,7 +86,7 @@ impl BreakerCells {
     pub fn new(policy: &BreakerPolicy) -> Self {
         let room = Room::of(policy);
         let words = Words::zeroed(layout::WINDOW + room.words());
-        let cells = Self { words, shards: Shards::default(), room };
+        let cells = Self { words, shards: Shards::none(), room };
         cells.word(layout::STATE).store(State::NEW.pack(), Ordering::Release);
         cells.start(State::NEW.epoch);
         cells.write_deadline(State::NEW.epoch, |_| Instant::ZERO);

@@ -3,9 +3,7 @@
 //! A breaker starts without. INVARIANT: shards are made once and never taken away, and a counter only
 //! grows, so a sum lies between the totals at its first and at its last load.
 
-use std::sync::OnceLock;
-
-use super::sync::{AtomicU64, Ordering, thread_number, zero};
+use super::sync::{AtomicU64, OnceLock, Ordering, thread_number, zero};
 
 /// One counter. Two cache lines apart from the next, as processors fetch lines in pairs.
 #[derive(Debug)]
@@ -13,10 +11,15 @@ use super::sync::{AtomicU64, Ordering, thread_number, zero};
 struct Shard(AtomicU64);
 
 /// The shards of one breaker, once it has been fought over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shards(OnceLock<Box<[Shard]>>);
 
 impl Shards {
+    /// None yet.
+    pub(crate) fn none() -> Self {
+        Self(OnceLock::new())
+    }
+
     /// The counter of this thread, if there are shards.
     #[inline]
     pub(crate) fn own(&self) -> Option<&AtomicU64> {
@@ -24,9 +27,11 @@ impl Shards {
         Some(&shards[thread_number() & (shards.len() - 1)].0)
     }
 
-    /// Makes the shards: twice as many as there are processors, a power of two from 4 to 64.
+    /// Makes the shards: twice as many as there are processors, a power of two from 4 to 64. To be
+    /// called once, so that nobody waits here for another.
     pub(crate) fn grow(&self) {
-        self.0.get_or_init(|| (0..places()).map(|_| Shard(zero())).collect());
+        // There are none yet.
+        let _ = self.0.set((0..places()).map(|_| Shard(zero())).collect());
     }
 
     /// What they hold together.
@@ -38,9 +43,6 @@ impl Shards {
 }
 
 fn places() -> usize {
-    static PLACES: OnceLock<usize> = OnceLock::new();
-    *PLACES.get_or_init(|| {
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        (2 * processors).next_power_of_two().clamp(4, 64)
-    })
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (2 * processors).next_power_of_two().clamp(4, 64)
 }

@@ -6,6 +6,35 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(overcurrent_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(not(overcurrent_loom))]
+pub(crate) use std::sync::OnceLock;
+
+/// [`std::sync::OnceLock`], as far as the cells use it, with an edge that loom sees: who made the value
+/// says so, and nobody else has it before.
+#[cfg(overcurrent_loom)]
+#[derive(Debug)]
+pub(crate) struct OnceLock<T> {
+    value: std::sync::OnceLock<T>,
+    made: AtomicU64,
+}
+
+#[cfg(overcurrent_loom)]
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> Self {
+        Self { value: std::sync::OnceLock::new(), made: zero() }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.value.get().filter(|_| self.made.load(Ordering::Acquire) == 1)
+    }
+
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.made.store(1, Ordering::Release);
+        Ok(())
+    }
+}
+
 /// A word that is zero.
 pub(crate) fn zero() -> AtomicU64 {
     AtomicU64::new(0)

@@ -5,7 +5,7 @@
 //! | successes | successes, until they are fought over | 2⁶⁴ |
 //! | quick | low 32: successes that a runtime (JavaScript) added in place; high 32: how often the low ones passed a multiple of 2³¹ | 2⁶³ |
 //! | failures, slow | outcomes of that kind | 2⁶⁴ |
-//! | fights | lost races for `successes` 32, in the block of 1024 successes with this number 32 | by design |
+//! | fights | lost races for `successes` 32, in the block of 1024 successes with this number 32; all ones once there are shards | by design |
 //!
 //! They only ever grow, so a window is a subtraction and a success is one add. Where threads fight over
 //! `successes` (more than one race in 32 lost), each counts in a shard of its own from then on.
@@ -17,8 +17,10 @@ use super::{
 
 /// Successes per block in which lost races are counted.
 const BLOCK: u32 = 10;
-/// Lost races in one block from which on the successes are sharded.
-const MANY: u64 = 32;
+/// Lost races in one block from which on the successes are sharded; in a model the first one is enough.
+const MANY: u64 = if cfg!(overcurrent_loom) { 1 } else { 32 };
+/// What stands in the place of the lost races from then on.
+const SHARDED: u64 = u64::MAX;
 const LOW: u64 = u32::MAX as u64;
 
 /// The totals of one breaker.
@@ -55,10 +57,14 @@ impl Tallies<'_> {
         self.successes.fetch_add(1, Ordering::Relaxed);
         let block = (seen >> BLOCK & LOW) << 32;
         let fights = self.fights.load(Ordering::Relaxed);
+        if fights == SHARDED {
+            return;
+        }
         let next = if fights & !LOW == block { fights + 1 } else { block | 1 };
-        // A race that is lost here too goes uncounted.
-        self.fights.store(next, Ordering::Relaxed);
-        if next & LOW >= MANY {
+        let next = if next & LOW >= MANY { SHARDED } else { next };
+        // A race that is lost here too goes uncounted; one thread alone goes on to make the shards.
+        let won = self.fights.compare_exchange(fights, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if won && next == SHARDED {
             self.shards.grow();
         }
     }

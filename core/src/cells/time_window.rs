@@ -113,19 +113,23 @@ impl TimeWindow<'_> {
                 let word = self.word(place, index);
                 // ORDERING: acquire here and release at the CAS: whoever reads a later mark also
                 // reads a `newest` that has moved on, and leaves.
-                let seen = word.load(Ordering::Acquire);
-                if self.newest.read(epoch) != Some(tick + 1) {
-                    return;
-                }
-                let next = if ahead == buckets {
-                    stamp(epoch, tick, index) | total & TOTAL_MASK
-                } else if fresh || own.is_none_or(|own| seen & !TOTAL_MASK != stamp(epoch, own, index)) {
-                    0
-                } else {
-                    continue;
-                };
-                if seen != next {
-                    let _ = word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed);
+                let mut seen = word.load(Ordering::Acquire);
+                loop {
+                    if self.newest.read(epoch) != Some(tick + 1) {
+                        return;
+                    }
+                    let next = if ahead == buckets {
+                        stamp(epoch, tick, index) | total & TOTAL_MASK
+                    } else if fresh || own.is_none_or(|own| seen & !TOTAL_MASK != stamp(epoch, own, index)) {
+                        0
+                    } else {
+                        break;
+                    };
+                    // One that lays an older mark may still come in between.
+                    match word.compare_exchange(seen, next, Ordering::Release, Ordering::Acquire) {
+                        Ok(_) => break,
+                        Err(other) => seen = other,
+                    }
                 }
             }
         }

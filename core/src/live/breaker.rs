@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    clock::{Clock, MonotonicClock, Timer},
+    clock::{Clock, Timer},
     snapshot::Snapshot,
     stream::Stream,
 };
@@ -59,7 +59,7 @@ impl Breaker {
     /// A closed breaker on the monotonic clock, seeded by the operating system. Breakers of one policy
     /// can share it in an [`Arc`].
     pub fn new(name: impl Into<Name>, policy: impl Into<Arc<BreakerPolicy>>) -> Self {
-        Self::with(name, policy, MonotonicClock::shared(), None)
+        Self::on(name.into(), policy.into(), Timer::start(None), None)
     }
 
     /// A closed breaker on a clock and, if given, a seed of the caller's.
@@ -69,7 +69,7 @@ impl Breaker {
         clock: Arc<dyn Clock>,
         seed: Option<u64>,
     ) -> Self {
-        Self::on(name.into(), policy.into(), Timer::start(clock), seed)
+        Self::on(name.into(), policy.into(), Timer::start(Some(clock)), seed)
     }
 
     /// [`Self::with`], created as far as its time goes when `clock` read `origin`; for a binding that

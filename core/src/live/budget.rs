@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::clock::{Clock, MonotonicClock, Timer};
+use super::clock::{Clock, Timer};
 use crate::{
     cells::budget::BudgetCells,
     kernel::{policy::budget::BudgetPolicy, time::Instant},
@@ -27,12 +27,12 @@ pub struct Budget {
 impl Budget {
     /// A full budget on the monotonic clock.
     pub fn new(policy: BudgetPolicy) -> Self {
-        Self::with_clock(policy, MonotonicClock::shared())
+        Self::on(policy, Timer::start(None))
     }
 
     /// A full budget on a clock of the caller's.
     pub fn with_clock(policy: BudgetPolicy, clock: Arc<dyn Clock>) -> Self {
-        Self::on(policy, Timer::start(clock))
+        Self::on(policy, Timer::start(Some(clock)))
     }
 
     pub(crate) fn on(policy: BudgetPolicy, timer: Timer) -> Self {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,20 +33,16 @@ pub trait Clock: fmt::Debug + Send + Sync {
     }
 }
 
+static MACHINE: MonotonicClock = MonotonicClock(());
+
 /// The machine's monotonic clock; the default. All of them read the same time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MonotonicClock(());
 
 impl MonotonicClock {
     /// The machine's clock.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self(())
-    }
-
-    /// The one that all share who did not bring their own.
-    pub(crate) fn shared() -> Arc<dyn Clock> {
-        static SHARED: LazyLock<Arc<MonotonicClock>> = LazyLock::new(Arc::default);
-        Arc::clone(&*SHARED) as Arc<dyn Clock>
     }
 }
 
@@ -68,8 +64,7 @@ impl Clock for MonotonicClock {
     }
 
     fn grain(&self) -> Span {
-        static GRAIN: LazyLock<Span> = LazyLock::new(|| span(clock_getres(ClockId::MonotonicCoarse)));
-        *GRAIN
+        span(clock_getres(ClockId::MonotonicCoarse))
     }
 }
 
@@ -91,7 +86,8 @@ fn span(time: Timespec) -> Span {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl Clock for MonotonicClock {
     fn now(&self) -> Instant {
-        static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        static ORIGIN: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
         Instant::ZERO.after(Span::from(ORIGIN.elapsed()))
     }
 
@@ -148,34 +144,52 @@ impl Clock for ManualClock {
 /// A clock read from the creation of the object that holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Timer {
-    clock: Arc<dyn Clock>,
+    /// The caller's own; the machine's where there is none, which is then read without asking which.
+    own: Option<Arc<dyn Clock>>,
     origin: Instant,
 }
 
 impl Timer {
     /// Starts at zero now.
-    pub(crate) fn start(clock: Arc<dyn Clock>) -> Self {
-        let origin = clock.now();
-        Self::since(clock, origin)
+    pub(crate) fn start(own: Option<Arc<dyn Clock>>) -> Self {
+        let mut timer = Self { own, origin: Instant::ZERO };
+        timer.origin = timer.now();
+        timer
     }
 
     /// Was zero at this reading of the clock.
     pub(crate) fn since(clock: Arc<dyn Clock>, origin: Instant) -> Self {
-        Self { clock, origin }
+        Self { own: Some(clock), origin }
     }
 
+    /// One on the same clock that starts now.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::start(self.own.clone())
+    }
+
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
-        Instant::ZERO.after(self.clock.now().since(self.origin))
+        self.since_origin(match &self.own {
+            None => MACHINE.now(),
+            Some(own) => own.now(),
+        })
     }
 
     /// As [`Self::now`], up to the clock's grain ago.
     #[inline]
     pub(crate) fn coarse(&self) -> Instant {
-        Instant::ZERO.after(self.clock.coarse().since(self.origin))
+        self.since_origin(match &self.own {
+            None => MACHINE.coarse(),
+            Some(own) => own.coarse(),
+        })
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+    fn since_origin(&self, reading: Instant) -> Instant {
+        Instant::ZERO.after(reading.since(self.origin))
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.own.as_deref().unwrap_or(&MACHINE)
     }
 
     /// How much later than `earlier` this one was started, on the same clock.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{
     breaker::Breaker,
     budget::Budget,
-    clock::{Clock, MonotonicClock, Timer},
+    clock::{Clock, Timer},
     stream::Stream,
 };
 use crate::kernel::{
@@ -74,11 +74,10 @@ impl Guard {
 
     fn on(name: Name, policy: GuardPolicy, brought: Surrounds) -> Self {
         let Surrounds { clock, seed, breaker, budget } = brought;
-        let clock = clock.unwrap_or_else(|| match &breaker {
-            Some(breaker) => Arc::clone(breaker.timer().clock()),
-            None => MonotonicClock::shared(),
-        });
-        let timer = Timer::start(clock);
+        let timer = match (clock, &breaker) {
+            (None, Some(breaker)) => breaker.timer().restarted(),
+            (clock, _) => Timer::start(clock),
+        };
         let breaker = policy.breaker.as_ref().map(|own| {
             breaker.unwrap_or_else(|| {
                 Arc::new(Breaker::on(name.clone(), Arc::new(own.clone()), timer.clone(), seed))
@@ -147,7 +146,7 @@ impl Guard {
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
-        self.timer.clock().as_ref()
+        self.timer.clock()
     }
 
     /// Begins a call at an instant since this guard's creation, for a driver of its own.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     budget::Budget,
-    clock::{Clock, MonotonicClock, Timer},
+    clock::{Clock, Timer},
     stream::Stream,
 };
 use crate::kernel::{
@@ -35,12 +35,15 @@ pub struct Retry {
 impl Retry {
     /// A retry on the monotonic clock, seeded by the operating system.
     pub fn new(policy: RetryPolicy) -> Self {
-        Self::with(policy, MonotonicClock::shared(), None)
+        Self::on(policy, Timer::start(None), None)
     }
 
     /// A retry on a clock and, if given, a seed of the caller's.
     pub fn with(policy: RetryPolicy, clock: Arc<dyn Clock>, seed: Option<u64>) -> Self {
-        let timer = Timer::start(clock);
+        Self::on(policy, Timer::start(Some(clock)), seed)
+    }
+
+    fn on(policy: RetryPolicy, timer: Timer, seed: Option<u64>) -> Self {
         let budget = policy.budget.map(|budget| Arc::new(Budget::on(budget, timer.clone())));
         Self { policy, budget, budget_ahead: Span::ZERO, stream: Stream::new(seed), timer }
     }
