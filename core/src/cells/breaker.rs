@@ -124,14 +124,7 @@ impl BreakerCells {
 
     #[inline]
     fn tallies(&self) -> Tallies<'_> {
-        Tallies {
-            successes: self.word(layout::SUCCESSES),
-            quick: self.word(layout::QUICK),
-            failures: self.word(layout::FAILURES),
-            slow: self.word(layout::SLOW),
-            fights: self.word(layout::FIGHTS),
-            shards: &self.shards,
-        }
+        Tallies { words: &self.words, shards: &self.shards }
     }
 
     #[inline]

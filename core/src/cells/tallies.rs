@@ -10,10 +10,7 @@
 //! They only ever grow, so a window is a subtraction and a success is one add. Where threads fight over
 //! `successes` (more than one race in 32 lost), each counts in a shard of its own from then on.
 
-use super::{
-    shards::Shards,
-    sync::{AtomicU64, Ordering},
-};
+use super::{layout, shards::Shards, sync::Ordering, words::Words};
 
 /// Successes per block in which lost races are counted.
 const BLOCK: u32 = 10;
@@ -26,11 +23,7 @@ const LOW: u64 = u32::MAX as u64;
 /// The totals of one breaker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tallies<'c> {
-    pub(crate) successes: &'c AtomicU64,
-    pub(crate) quick: &'c AtomicU64,
-    pub(crate) failures: &'c AtomicU64,
-    pub(crate) slow: &'c AtomicU64,
-    pub(crate) fights: &'c AtomicU64,
+    pub(crate) words: &'c Words,
     pub(crate) shards: &'c Shards,
 }
 
@@ -44,9 +37,14 @@ impl Tallies<'_> {
             own.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let seen = self.successes.load(Ordering::Relaxed);
+        let seen = self.words.at(layout::SUCCESSES).load(Ordering::Relaxed);
         let next = seen.wrapping_add(1);
-        if self.successes.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if self
+            .words
+            .at(layout::SUCCESSES)
+            .compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
             self.fought_over(seen);
         }
     }
@@ -54,16 +52,20 @@ impl Tallies<'_> {
     /// Counts a success whose race for the common word was lost.
     #[cold]
     fn fought_over(self, seen: u64) {
-        self.successes.fetch_add(1, Ordering::Relaxed);
+        self.words.at(layout::SUCCESSES).fetch_add(1, Ordering::Relaxed);
         let block = (seen >> BLOCK & LOW) << 32;
-        let fights = self.fights.load(Ordering::Relaxed);
+        let fights = self.words.at(layout::FIGHTS).load(Ordering::Relaxed);
         if fights == SHARDED {
             return;
         }
         let next = if fights & !LOW == block { fights + 1 } else { block | 1 };
         let next = if next & LOW >= MANY { SHARDED } else { next };
         // A race that is lost here too goes uncounted; one thread alone goes on to make the shards.
-        let won = self.fights.compare_exchange(fights, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let won = self
+            .words
+            .at(layout::FIGHTS)
+            .compare_exchange(fights, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
         if won && next == SHARDED {
             self.shards.grow();
         }
@@ -71,12 +73,12 @@ impl Tallies<'_> {
 
     /// Counts a failure and returns how many there are with it.
     pub(crate) fn failure(self) -> u64 {
-        self.failures.fetch_add(1, Ordering::Relaxed) + 1
+        self.words.at(layout::FAILURES).fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Counts a slow outcome and returns how many there are with it.
     pub(crate) fn slow(self) -> u64 {
-        self.slow.fetch_add(1, Ordering::Relaxed) + 1
+        self.words.at(layout::SLOW).fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// All outcomes.
@@ -85,16 +87,18 @@ impl Tallies<'_> {
     }
 
     pub(crate) fn succeeded(self) -> u64 {
-        let alone = self.successes.load(Ordering::Relaxed);
-        alone.wrapping_add(quick_total(self.quick.load(Ordering::Relaxed))).wrapping_add(self.shards.sum())
+        let alone = self.words.at(layout::SUCCESSES).load(Ordering::Relaxed);
+        alone
+            .wrapping_add(quick_total(self.words.at(layout::QUICK).load(Ordering::Relaxed)))
+            .wrapping_add(self.shards.sum())
     }
 
     pub(crate) fn failed(self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.words.at(layout::FAILURES).load(Ordering::Relaxed)
     }
 
     pub(crate) fn slowed(self) -> u64 {
-        self.slow.load(Ordering::Relaxed)
+        self.words.at(layout::SLOW).load(Ordering::Relaxed)
     }
 }
 

@@ -15,11 +15,16 @@ use crate::kernel::{
 #[must_use = "dropping a permit says that the call was cancelled"]
 #[derive(Debug)]
 pub struct Permit<B: Deref<Target = Breaker>> {
+    /// Until it is used up.
+    admission: Option<Admission<B>>,
+}
+
+#[derive(Debug)]
+struct Admission<B> {
     breaker: B,
     pass: Pass,
-    /// When it was granted, where the policy asks for durations.
-    granted: Option<Instant>,
-    used: bool,
+    /// When it was granted; zero where the policy does not ask for durations.
+    granted: Instant,
 }
 
 impl Breaker {
@@ -45,20 +50,11 @@ impl Breaker {
 impl<B: Deref<Target = Breaker>> Permit<B> {
     #[inline]
     pub(crate) fn acquire(breaker: B) -> Result<Self, BreakerOpen> {
-        let timed = breaker.is_timed();
-        if let (false, Some(pass)) = (timed, breaker.cells().pass()) {
-            return Ok(Self { breaker, pass, granted: None, used: false });
-        }
-        Self::ask(breaker, timed)
-    }
-
-    #[cold]
-    fn ask(breaker: B, timed: bool) -> Result<Self, BreakerOpen> {
-        let now = breaker.now();
-        match breaker.acquire_at(now) {
-            Ok(pass) => Ok(Self { granted: timed.then_some(now), breaker, pass, used: false }),
-            Err(rejection) => Err(breaker.refusal(rejection)),
-        }
+        let (pass, granted) = match breaker.cells().pass().filter(|_| !breaker.is_timed()) {
+            Some(pass) => (pass, Instant::ZERO),
+            None => ask(&breaker)?,
+        };
+        Ok(Self { admission: Some(Admission { breaker, pass, granted }) })
     }
 
     /// The call succeeded.
@@ -95,24 +91,35 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
 
     #[inline]
     fn settle(&mut self, outcome: Outcome, took: Option<Span>) {
-        self.used = true;
-        let breaker = &*self.breaker;
-        let quick = outcome == Outcome::Success && self.granted.is_none();
-        if !(quick && breaker.record_quickly(self.pass)) {
-            self.settle_at(breaker.now(), outcome, took);
+        let Some(Admission { breaker, pass, granted }) = self.admission.take() else { return };
+        let quick = outcome == Outcome::Success && !breaker.is_timed();
+        if !(quick && breaker.record_quickly(pass)) {
+            record(&breaker, pass, granted, outcome, took);
         }
     }
+}
 
-    fn settle_at(&self, now: Instant, outcome: Outcome, took: Option<Span>) {
-        let measured = || self.granted.map_or(Span::ZERO, |granted| now.since(granted));
-        self.breaker.record_at(self.pass, outcome, took.unwrap_or_else(measured), now);
-    }
+// What follows takes its arguments by value and is not inlined, so that the quick path keeps a permit in
+// registers.
+
+/// Asks with the time at hand.
+#[inline(never)]
+fn ask(breaker: &Breaker) -> Result<(Pass, Instant), BreakerOpen> {
+    let now = breaker.now();
+    let pass = breaker.acquire_at(now).map_err(|rejection| breaker.refusal(rejection))?;
+    Ok((pass, if breaker.is_timed() { now } else { Instant::ZERO }))
+}
+
+/// Records with the time at hand.
+#[inline(never)]
+fn record(breaker: &Breaker, pass: Pass, granted: Instant, outcome: Outcome, took: Option<Span>) {
+    let now = breaker.now();
+    let measured = || if breaker.is_timed() { now.since(granted) } else { Span::ZERO };
+    breaker.record_at(pass, outcome, took.unwrap_or_else(measured), now);
 }
 
 impl<B: Deref<Target = Breaker>> Drop for Permit<B> {
     fn drop(&mut self) {
-        if !self.used {
-            self.settle(Outcome::Cancelled, None);
-        }
+        self.settle(Outcome::Cancelled, None);
     }
 }
