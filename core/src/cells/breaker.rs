@@ -414,9 +414,7 @@ impl BreakerCells {
         if !self.swap(from, to) {
             return None;
         }
-        if to.passes() {
-            self.start(to.epoch);
-        }
+        self.start(to.epoch);
         let at = match turn.deadline {
             Arrival::At(at) => at,
             Arrival::Cooldown => policy.open_until(to.opens, now, draw),
@@ -425,7 +423,8 @@ impl BreakerCells {
         Some((to, at))
     }
 
-    /// Starts an epoch in which outcomes are counted.
+    /// Starts an epoch: brings the words into it, also where nothing will be counted, so that none lags
+    /// behind by as many epochs as its tag can tell apart.
     fn start(&self, number: u32) {
         let epoch = self.epoch(number);
         self.consecutive().read_or(epoch, || 0);
@@ -458,3 +457,7 @@ fn transition(from: State, to: State) -> Transition {
     let reason = to.reason.filter(|_| to.position == Position::Open);
     Transition { from: from.position, to: to.position, reason, epoch: to.epoch }
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -73,3 +73,49 @@ impl BudgetCells {
         [&self.held, &self.read]
     }
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+
+    fn budget(burst: u32, per_second: f64) -> (BudgetPolicy, BudgetCells) {
+        let policy = BudgetPolicy::draft().ratio(0.5).min_per_second(per_second).burst(burst).build();
+        let policy = policy.expect("the policy is valid");
+        (policy, BudgetCells::new(&policy))
+    }
+
+    #[test]
+    fn a_full_budget_takes_no_deposit_and_gives_what_it_holds() {
+        let (policy, cells) = budget(2, 0.0);
+        cells.deposit(&policy);
+        assert_eq!(cells.held(), 2_000_000);
+        assert_eq!([0; 3].map(|_| cells.withdraw(&policy, Instant::ZERO)), [true, true, false]);
+        cells.deposit(&policy);
+        assert_eq!(cells.held(), 500_000);
+        assert!(!cells.withdraw(&policy, Instant::ZERO), "half a token is none");
+        cells.deposit(&policy);
+        assert!(cells.withdraw(&policy, Instant::ZERO));
+    }
+
+    #[test]
+    fn a_clock_that_was_read_early_mints_nothing() {
+        let (policy, cells) = budget(10, 1.0);
+        while cells.withdraw(&policy, Instant::ZERO) {}
+        assert!(cells.withdraw(&policy, Instant::from_millis(1_000)));
+        for millis in [0, 999, 1_000] {
+            assert!(!cells.withdraw(&policy, Instant::from_millis(millis)), "at {millis} ms");
+        }
+        assert_eq!(cells.words().map(|word| word.load(Ordering::Relaxed)), [0, 1_000]);
+    }
+
+    #[test]
+    fn many_takers_take_what_there_is() {
+        let (policy, cells) = budget(10, 0.0);
+        let granted: usize = std::thread::scope(|scope| {
+            let taker = || (0..6).filter(|_| cells.withdraw(&policy, Instant::ZERO)).count();
+            let takers: Vec<_> = (0..3).map(|_| scope.spawn(taker)).collect();
+            takers.into_iter().map(|taker| taker.join().expect("it does not panic")).sum()
+        });
+        assert_eq!((granted, cells.held()), (10, 0));
+    }
+}

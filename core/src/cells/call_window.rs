@@ -81,3 +81,136 @@ fn above(ring: Part<'_>, count: u64, floor: u64) -> u64 {
     }
     count + 1 - first
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        cells::{layout, shards::Shards, words::Words},
+        kernel::breaker::State,
+    };
+
+    /// The last 8 outcomes, with room for 4 failures and 2 slow ones.
+    struct Cells {
+        words: Words,
+        shards: Shards,
+    }
+
+    impl Cells {
+        fn new() -> Self {
+            let cells = Self { words: Words::zeroed(layout::WINDOW + 6), shards: Shards::none() };
+            cells.begin(1);
+            cells
+        }
+
+        fn begin(&self, epoch: u32) {
+            self.words.at(layout::STATE).store(State { epoch, ..State::NEW }.pack(), Ordering::Release);
+            self.window().start(self.epoch(epoch), self.tallies());
+        }
+
+        fn epoch(&self, number: u32) -> Epoch<'_> {
+            Epoch { state: self.words.at(layout::STATE), number }
+        }
+
+        fn tallies(&self) -> Tallies<'_> {
+            Tallies { words: &self.words, shards: &self.shards }
+        }
+
+        fn window(&self) -> CallWindow<'_> {
+            CallWindow {
+                calls: 8,
+                base: Tagged { word: self.words.at(layout::BASE), bits: 48 },
+                failures: self.words.part(layout::WINDOW, 4),
+                slow: self.words.part(layout::WINDOW + 4, 2),
+            }
+        }
+
+        fn succeed(&self, times: u64) {
+            (0..times).for_each(|_| self.tallies().success());
+        }
+
+        fn fail(&self) {
+            let nth = self.tallies().failure();
+            CallWindow::note(self.window().failures, nth, self.tallies().total());
+        }
+
+        fn counts(&self, epoch: u32) -> Option<(u64, u64, u64)> {
+            let counts = self.window().counts(self.epoch(epoch), self.tallies())?;
+            Some((counts.total, counts.failures, counts.slow))
+        }
+    }
+
+    #[test]
+    fn it_holds_the_last_outcomes_and_no_more() {
+        let cells = Cells::new();
+        assert_eq!(cells.counts(1), Some((0, 0, 0)));
+        cells.fail();
+        cells.succeed(6);
+        assert_eq!(cells.counts(1), Some((7, 1, 0)));
+        cells.fail();
+        assert_eq!(cells.counts(1), Some((8, 2, 0)));
+        cells.succeed(1);
+        assert_eq!(cells.counts(1), Some((8, 1, 0)), "the first failure left");
+        cells.succeed(7);
+        assert_eq!(cells.counts(1), Some((8, 0, 0)));
+    }
+
+    #[test]
+    fn a_ring_goes_round() {
+        let cells = Cells::new();
+        for _ in 0..10 {
+            cells.fail();
+        }
+        assert_eq!(cells.counts(1), Some((8, 4, 0)), "it knows no more than it takes to open");
+    }
+
+    #[test]
+    fn slow_outcomes_have_a_ring_of_their_own() {
+        let cells = Cells::new();
+        cells.fail();
+        cells.succeed(1);
+        let nth = cells.tallies().slow();
+        CallWindow::note(cells.window().slow, nth, cells.tallies().total());
+        assert_eq!(cells.counts(1), Some((2, 1, 1)));
+    }
+
+    #[test]
+    fn an_epoch_begins_empty_and_one_that_is_over_counts_nothing() {
+        for later in [2, 1 + (1 << 16), u32::MAX] {
+            let cells = Cells::new();
+            cells.fail();
+            cells.succeed(1);
+            // Transitions follow one another, and each brings the words along.
+            cells.begin(2);
+            assert_eq!(cells.counts(1), None);
+            cells.begin(later);
+            assert_eq!(cells.counts(later), Some((0, 0, 0)), "in epoch {later}");
+            cells.fail();
+            assert_eq!(cells.counts(later), Some((1, 1, 0)));
+        }
+    }
+
+    #[test]
+    fn a_smaller_number_never_takes_the_place_of_a_larger_one() {
+        let cells = Cells::new();
+        let ring = cells.window().failures;
+        CallWindow::note(ring, 5, 9);
+        CallWindow::note(ring, 1, 1);
+        assert_eq!(place(ring, 1).map(|place| place.load(Ordering::Relaxed)), Some(9));
+        assert!(place(cells.words.part(layout::WINDOW, 0), 1).is_none(), "without a ring nothing is noted");
+    }
+
+    #[test]
+    fn failures_of_many_threads_are_all_found() {
+        let cells = Cells::new();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    cells.fail();
+                    cells.counts(1);
+                });
+            }
+        });
+        assert_eq!(cells.counts(1), Some((3, 3, 0)));
+    }
+}

@@ -103,3 +103,17 @@ fn ring(calls: u32, rate: Ppm) -> usize {
     let reached = (u64::from(calls) * u64::from(rate.parts())).div_ceil(u64::from(Ppm::ONE.parts()));
     usize::try_from(reached.max(1)).unwrap_or(usize::MAX)
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_a_place_for_each_failure_that_it_takes_to_open() {
+        let ppm = Ppm::new;
+        assert_eq!(ring(100, ppm(500_000)), 50);
+        assert_eq!(ring(3, ppm(500_000)), 2);
+        assert_eq!(ring(10, ppm(1)), 1);
+        assert_eq!(ring(100_000, ppm(1_000_000)), 100_000);
+    }
+}

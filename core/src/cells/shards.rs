@@ -46,3 +46,43 @@ fn places() -> usize {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     (2 * processors).next_power_of_two().clamp(4, 64)
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_its_shard_and_the_sum_has_all() {
+        let shards = Shards::none();
+        assert!(shards.own().is_none());
+        assert_eq!(shards.sum(), 0);
+        shards.grow();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let own = shards.own().expect("they are there");
+                    for _ in 0..10 {
+                        own.fetch_add(1, Ordering::Relaxed);
+                    }
+                    assert!(std::ptr::eq(own, shards.own().expect("they are there")));
+                });
+            }
+        });
+        assert_eq!(shards.sum(), 40);
+    }
+
+    #[test]
+    fn there_are_enough_and_they_lie_apart() {
+        let places = places();
+        assert!(places.is_power_of_two() && (4..=64).contains(&places));
+        assert!(size_of::<Shard>() >= 128);
+    }
+
+    #[test]
+    fn each_thread_has_a_number_of_its_own() {
+        let mine = thread_number();
+        assert_eq!(thread_number(), mine);
+        let other = std::thread::spawn(thread_number).join().expect("it does not panic");
+        assert_ne!(mine, other);
+    }
+}

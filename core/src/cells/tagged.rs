@@ -10,9 +10,9 @@
 //! A word of another epoch is taken over, never believed. INVARIANT: it is changed only by a CAS from a
 //! value that was read before the state was seen to be in the writer's epoch still. As nobody writes for
 //! an epoch that has not begun, that value is of this epoch or an older one, and a writer that slept
-//! meanwhile fails. So the order of tags plays no part, and a tag that wraps can mislead only if the
-//! word stood untouched for exactly that many transitions; each transition that begins to count brings
-//! the words into its epoch, so its winner would have to have died in between as well.
+//! meanwhile fails. So the order of tags plays no part, and a tag that wraps could mislead only if the
+//! word stood untouched for as many transitions; but each transition brings the words into its epoch,
+//! and what one does that died before it could, the next one does.
 
 use super::sync::{AtomicU64, Ordering};
 use crate::kernel::breaker::epoch_of;
@@ -107,5 +107,94 @@ impl Tagged<'_> {
 
     const fn mask(self) -> u64 {
         (1 << self.bits) - 1
+    }
+}
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+    use crate::{cells::sync::zero, kernel::breaker::State};
+
+    struct Cell {
+        state: AtomicU64,
+        word: AtomicU64,
+    }
+
+    impl Cell {
+        fn new() -> Self {
+            Self { state: zero(), word: zero() }
+        }
+
+        fn enter(&self, epoch: u32) {
+            self.state.store(State { epoch, ..State::NEW }.pack(), Ordering::Release);
+        }
+
+        fn epoch(&self, number: u32) -> Epoch<'_> {
+            Epoch { state: &self.state, number }
+        }
+
+        fn tagged(&self) -> Tagged<'_> {
+            Tagged { word: &self.word, bits: 48 }
+        }
+    }
+
+    #[test]
+    fn a_word_of_another_epoch_is_taken_over_and_never_read() {
+        let cell = Cell::new();
+        cell.enter(7);
+        assert_eq!(cell.tagged().read_or(cell.epoch(7), || 41), Some(41));
+        assert_eq!(cell.tagged().read_or(cell.epoch(7), || 99), Some(41), "it is there already");
+        assert_eq!((cell.tagged().read(7), cell.tagged().read(8)), (Some(41), None));
+        cell.enter(8);
+        assert_eq!(cell.tagged().read_or(cell.epoch(8), || 5), Some(5));
+        assert_eq!(cell.tagged().of_any(), 5);
+    }
+
+    #[test]
+    fn an_epoch_that_is_over_writes_nothing() {
+        let cell = Cell::new();
+        cell.enter(8);
+        cell.tagged().read_or(cell.epoch(8), || 5);
+        assert!(cell.tagged().update(cell.epoch(7), |_| Some(1)).is_none());
+        assert_eq!(cell.tagged().read(8), Some(5));
+    }
+
+    #[test]
+    fn an_older_word_is_taken_over_however_many_epochs_lie_between() {
+        for apart in [1, 1 << 15, (1 << 15) + 1, (1 << 16) - 1, (1 << 16) + 1, (1 << 31) + 1, u32::MAX] {
+            let cell = Cell::new();
+            cell.enter(3);
+            cell.tagged().read_or(cell.epoch(3), || 41);
+            let later = 3_u32.wrapping_add(apart);
+            cell.enter(later);
+            assert_eq!(cell.tagged().read_or(cell.epoch(later), || 5), Some(5), "{apart} epochs later");
+        }
+    }
+
+    #[test]
+    fn an_update_says_what_it_found_and_left() {
+        let cell = Cell::new();
+        cell.enter(1);
+        let add = |held: Option<u64>| Some(held.map_or(1, |held| held + 1));
+        let first = cell.tagged().update(cell.epoch(1), add).expect("the epoch is not over");
+        let second = cell.tagged().update(cell.epoch(1), add).expect("the epoch is not over");
+        assert_eq!((first.before, first.now, second.before, second.now), (None, 1, Some(1), 2));
+        assert!(cell.tagged().update(cell.epoch(1), |_| None).is_some_and(|update| update.now == 2));
+    }
+
+    #[test]
+    fn updates_of_many_threads_all_count() {
+        let cell = Cell::new();
+        cell.enter(1);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        cell.tagged().update(cell.epoch(1), |held| Some(held.unwrap_or(0) + 1));
+                    }
+                });
+            }
+        });
+        assert_eq!(cell.tagged().read(1), Some(60));
     }
 }

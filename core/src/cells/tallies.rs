@@ -110,9 +110,46 @@ fn quick_total(word: u64) -> u64 {
     (halves + lags) << 31 | low & (LOW >> 1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(overcurrent_loom)))]
 mod tests {
-    use super::quick_total;
+    use super::*;
+
+    #[test]
+    fn successes_that_lose_races_are_counted_and_soon_sharded() {
+        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
+        let tallies = Tallies { words: &words, shards: &shards };
+        for lost in 0..MANY {
+            assert!(shards.own().is_none(), "after {lost} lost races");
+            tallies.fought_over(lost);
+        }
+        assert!(shards.own().is_some());
+        tallies.success();
+        tallies.fought_over(0);
+        assert_eq!((shards.sum(), tallies.succeeded()), (1, MANY + 2));
+    }
+
+    #[test]
+    fn races_lost_now_and_then_shard_nothing() {
+        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
+        let tallies = Tallies { words: &words, shards: &shards };
+        for block in 0..10 {
+            for _ in 1..MANY {
+                tallies.fought_over(block << BLOCK);
+            }
+        }
+        assert!(shards.own().is_none());
+        assert_eq!(tallies.succeeded(), 10 * (MANY - 1));
+    }
+
+    #[test]
+    fn every_outcome_is_in_the_totals() {
+        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
+        let tallies = Tallies { words: &words, shards: &shards };
+        tallies.success();
+        words.at(layout::QUICK).store(5, Ordering::Relaxed);
+        assert_eq!((tallies.failure(), tallies.failure(), tallies.slow()), (1, 2, 1));
+        assert_eq!((tallies.succeeded(), tallies.failed(), tallies.slowed(), tallies.total()), (6, 2, 1, 8));
+    }
 
     #[test]
     fn the_quick_lane_counts_on_where_its_low_half_wraps() {

@@ -153,3 +153,168 @@ const fn stamp(epoch: u32, tick: u64, word: usize) -> u64 {
     };
     LAID | name << TOTAL_BITS
 }
+
+#[cfg(all(test, not(overcurrent_loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        cells::{layout, shards::Shards, words::Words},
+        kernel::breaker::State,
+    };
+
+    const WIDTH: Span = Span::from_nanos(100);
+
+    struct Cells {
+        words: Words,
+        shards: Shards,
+        stride: usize,
+    }
+
+    impl Cells {
+        fn new(stride: usize) -> Self {
+            let words = Words::zeroed(layout::WINDOW + 3 * stride);
+            let cells = Self { words, shards: Shards::none(), stride };
+            cells.begin(1);
+            cells
+        }
+
+        fn begin(&self, epoch: u32) {
+            self.words.at(layout::STATE).store(State { epoch, ..State::NEW }.pack(), Ordering::Release);
+            self.window().start(self.epoch(epoch));
+        }
+
+        fn epoch(&self, number: u32) -> Epoch<'_> {
+            Epoch { state: self.words.at(layout::STATE), number }
+        }
+
+        fn tallies(&self) -> Tallies<'_> {
+            Tallies { words: &self.words, shards: &self.shards }
+        }
+
+        fn window(&self) -> TimeWindow<'_> {
+            let newest = Tagged { word: self.words.at(layout::NEWEST), bits: 45 };
+            let marks = self.words.part(layout::WINDOW, 3 * self.stride);
+            TimeWindow { newest, marks, stride: self.stride }
+        }
+
+        /// A failure in `tick`: what the window then holds.
+        fn fail(&self, epoch: u32, tick: u64) -> Option<Counts> {
+            let tick = self.window().enter(self.epoch(epoch), tick, self.tallies())?;
+            self.tallies().failure();
+            Some(self.window().counts(epoch, tick, self.tallies()))
+        }
+
+        fn succeed(&self, epoch: u32, tick: u64) {
+            self.window().enter(self.epoch(epoch), tick, self.tallies()).expect("the epoch is not over");
+            self.tallies().success();
+        }
+    }
+
+    fn failures(counts: Option<Counts>) -> Option<u64> {
+        counts.map(|counts| counts.failures)
+    }
+
+    #[test]
+    fn it_holds_the_last_ticks_and_no_more() {
+        let cells = Cells::new(2);
+        let held: Vec<_> = [10, 10, 11, 12, 13, 14].map(|tick| failures(cells.fail(1, tick))).into();
+        assert_eq!(held, [Some(1), Some(2), Some(3), Some(4), Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn the_first_tick_of_all_counts() {
+        let cells = Cells::new(2);
+        assert_eq!([0, 0, 1, 2, 3].map(|tick| failures(cells.fail(1, tick))), [1, 2, 3, 4, 3].map(Some));
+    }
+
+    #[test]
+    fn an_outcome_from_an_earlier_tick_enters_the_newest() {
+        let cells = Cells::new(2);
+        cells.fail(1, 10);
+        assert_eq!(failures(cells.fail(1, 7)), Some(2));
+        assert_eq!(failures(cells.fail(1, 12)), Some(3), "it is still there");
+        assert_eq!(failures(cells.fail(1, 13)), Some(2), "it left with tick 10");
+    }
+
+    #[test]
+    fn a_jump_of_any_length_empties_it() {
+        for jump in [3, 4, 256, 257, 1 << 23, (1 << 23) + 1, 1 << 40] {
+            let cells = Cells::new(2);
+            cells.fail(1, 10);
+            cells.fail(1, 11);
+            assert_eq!(failures(cells.fail(1, 11 + jump)), Some(1), "after {jump} ticks");
+        }
+    }
+
+    #[test]
+    fn an_epoch_begins_empty_and_one_that_is_over_counts_nothing() {
+        for later in [2, 1 + (1 << 15), 1 + (1 << 19), u32::MAX] {
+            let cells = Cells::new(2);
+            cells.fail(1, 10);
+            cells.fail(1, 11);
+            // Transitions follow one another, and each brings the words along.
+            cells.begin(2);
+            assert_eq!(failures(cells.fail(1, 11)), None);
+            cells.begin(later);
+            assert_eq!(failures(cells.fail(later, 11)), Some(1), "in epoch {later}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_may_begin_with_the_clock_set_back() {
+        let cells = Cells::new(2);
+        cells.fail(1, 10);
+        cells.begin(2);
+        assert_eq!([1, 2, 4].map(|tick| failures(cells.fail(2, tick))), [1, 2, 2].map(Some));
+    }
+
+    #[test]
+    fn slow_outcomes_are_counted_where_there_is_room_for_them() {
+        let cells = Cells::new(3);
+        cells.succeed(1, 10);
+        cells.tallies().slow();
+        cells.succeed(1, 11);
+        let counts = cells.fail(1, 12).expect("the epoch is not over");
+        assert_eq!(counts, Counts { total: 3, failures: 1, slow: 1 });
+        let counts = cells.fail(1, 13).expect("the epoch is not over");
+        assert_eq!(counts, Counts { total: 3, failures: 2, slow: 0 });
+    }
+
+    #[test]
+    fn it_covers_the_newest_tick_and_what_came_before() {
+        let cells = Cells::new(2);
+        let covers = |epoch, nanos| cells.window().covers(epoch, WIDTH, Instant::from_nanos(nanos));
+        assert!(!covers(1, 1000), "nothing has come yet");
+        cells.succeed(1, 10);
+        assert!(covers(1, 1000) && covers(1, 1099) && covers(1, 3));
+        assert!(!covers(1, 1100) && !covers(2, 1000));
+    }
+
+    #[test]
+    fn a_mark_that_is_not_whole_counts_for_nothing() {
+        let cells = Cells::new(2);
+        cells.fail(1, 10);
+        cells.fail(1, 11);
+        let place = layout::WINDOW + cells.stride; // of tick 10
+        cells.words.at(place).store(stamp(1, 7, 0), Ordering::Relaxed);
+        assert_eq!(failures(cells.fail(1, 11)), Some(2), "that of tick 11 is the oldest now");
+    }
+
+    #[test]
+    fn threads_that_enter_ticks_at_once_leave_it_whole() {
+        let cells = Cells::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for tick in 0..8 {
+                        cells.fail(1, tick);
+                    }
+                });
+            }
+        });
+        // No more than all of the last three ticks, and at least what was counted after they met.
+        let held = cells.fail(1, 7).expect("the epoch is not over");
+        assert!((1..=25).contains(&held.failures) && held.total == held.failures, "{held:?}");
+        assert_eq!(failures(cells.fail(1, 20)), Some(1));
+    }
+}
