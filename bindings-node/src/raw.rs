@@ -140,7 +140,7 @@ unsafe extern "C" fn words(env: sys::napi_env, info: sys::napi_callback_info) ->
     let budget = with(handle, |budget: &mut Arc<Budget>| Arc::clone(budget));
     match (breaker, budget) {
         (Ok(breaker), _) => {
-            let words = breaker.cells().lines();
+            let words = breaker.cells().words();
             let (start, length) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
             // SAFETY: the words do not move while their breaker lives, and it is the owner.
             unsafe { external(env, start, length, breaker) }

@@ -1,4 +1,4 @@
-//! A breaker in memory: one run of 64-bit words, placed as [`layout`](super::layout) says.
+//! A breaker in memory: runs of 64-bit words, placed as [`layout`](super::layout) says.
 //!
 //! The state word decides everything: its CAS is the transition. The words beside it carry the epoch
 //! they belong to, so what a slow writer leaves behind is recognised as old, and what a dead one did
@@ -15,8 +15,8 @@ use super::{
     sync::{AtomicU64, Ordering},
     tagged::{Epoch, Tagged},
     tallies::Tallies,
-    time_window::TimeWindow,
-    words::{Line, Words},
+    time_window::{TimeWindow, covers},
+    words::{self, Head},
 };
 use crate::kernel::{
     breaker::{Admission, Answer, Arrival, Command, Move, State, epoch_of},
@@ -68,10 +68,20 @@ pub struct Totals {
 
 /// A breaker in memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct BreakerCells {
-    words: Words,
+    head: Head,
+    quick: Quick,
+    window: Box<[AtomicU64]>,
     shards: Shards,
-    room: Room,
+}
+
+/// What a quick success has to do; the window in short, so that it decides on one byte.
+#[derive(Clone, Copy, Debug)]
+enum Quick {
+    Nothing,
+    Count,
+    CountIn { width: Span },
 }
 
 /// The window of a breaker.
@@ -85,28 +95,38 @@ impl BreakerCells {
     /// A closed breaker with nothing counted, with room for the policy's window.
     pub fn new(policy: &BreakerPolicy) -> Self {
         let room = Room::of(policy);
-        let words = Words::zeroed(layout::WINDOW + room.words());
-        let cells = Self { words, shards: Shards::none(), room };
+        let cells = Self {
+            head: Head::zeroed(),
+            quick: match room {
+                Room::None => Quick::Nothing,
+                Room::Marks { width, .. } => Quick::CountIn { width },
+                Room::Rings { .. } => Quick::Count,
+            },
+            window: words::window(room.words()),
+            shards: Shards::none(),
+        };
         cells.word(layout::STATE).store(State::NEW.pack(), Ordering::Release);
-        cells.start(State::NEW.epoch);
+        cells.start(policy, State::NEW.epoch);
         cells.write_deadline(State::NEW.epoch, |_| Instant::ZERO);
         cells
     }
 
-    /// The words, for a runtime that reads them in place.
-    pub fn lines(&self) -> &[Line] {
-        self.words.lines()
+    /// The words of the head, for a runtime that reads them in place.
+    pub const fn words(&self) -> &[AtomicU64; layout::HEAD] {
+        self.head.words()
     }
 
     #[inline]
     fn word(&self, index: usize) -> &AtomicU64 {
-        self.words.at(index)
+        self.head.at(index)
     }
 
+    #[inline]
     fn tagged(&self, index: usize, bits: u32) -> Tagged<'_> {
         Tagged { word: self.word(index), bits }
     }
 
+    #[inline]
     fn consecutive(&self) -> Tagged<'_> {
         self.tagged(layout::CONSECUTIVE, CONSECUTIVE_BITS)
     }
@@ -124,25 +144,22 @@ impl BreakerCells {
 
     #[inline]
     fn tallies(&self) -> Tallies<'_> {
-        Tallies { words: &self.words, shards: &self.shards }
+        Tallies { head: &self.head, shards: &self.shards }
     }
 
-    #[inline]
-    fn window(&self) -> Kept<'_> {
-        match self.room {
+    fn window(&self, policy: &BreakerPolicy) -> Kept<'_> {
+        match Room::of(policy) {
             Room::None => Kept::None,
-            Room::Marks { width, buckets, stride } => {
-                let marks = self.words.part(layout::WINDOW, buckets * stride);
-                Kept::Time(
-                    TimeWindow { newest: self.tagged(layout::NEWEST, NEWEST_BITS), marks, stride },
-                    width,
-                )
+            Room::Marks { width, stride, .. } => {
+                let newest = self.tagged(layout::NEWEST, NEWEST_BITS);
+                Kept::Time(TimeWindow { newest, marks: &self.window, stride }, width)
             }
             Room::Rings { calls, failures, slow } => Kept::Calls(CallWindow {
                 calls: u64::from(calls),
                 base: self.tagged(layout::BASE, BASE_BITS),
-                failures: self.words.part(layout::WINDOW, failures),
-                slow: self.words.part(layout::WINDOW + failures, slow),
+                places: &self.window,
+                failures,
+                slow,
             }),
         }
     }
@@ -165,6 +182,9 @@ impl BreakerCells {
         draw: impl Fn() -> u64,
         moved: impl FnOnce(Transition),
     ) -> Result<Pass, Rejection> {
+        if let Some(rejection) = self.held_off(now) {
+            return Err(rejection);
+        }
         loop {
             let word = self.state_word();
             let state = State::unpack(word);
@@ -174,7 +194,7 @@ impl BreakerCells {
             let Some(deadline) = self.deadline(state, policy, now) else { continue };
             match state.acquire(deadline, policy, now) {
                 Admission::Pass => return Ok(Pass { epoch: state.epoch }),
-                Admission::Reject(reason, retry_after) => return Err(Rejection { reason, retry_after }),
+                Admission::Reject(rejection) => return Err(rejection),
                 Admission::Probe(next, lost_at) => {
                     // The deadline moves on before the grant, so that nobody finds the probes both all
                     // out and already lost.
@@ -200,6 +220,17 @@ impl BreakerCells {
         }
     }
 
+    /// The rejection of a breaker that is open for a while yet: two loads, and nothing is taken apart.
+    #[inline]
+    fn held_off(&self, now: Instant) -> Option<Rejection> {
+        let word = self.state_word();
+        if !State::word_is_open(word) {
+            return None;
+        }
+        let until = self.tagged(layout::DEADLINE, DEADLINE_BITS).read(epoch_of(word))?;
+        State::held_off(Instant::from_millis(until), now)
+    }
+
     /// Records a success that was not slow, where that is one add at most: nothing is to be cleared,
     /// and a time window has entered the tick of `now` already, which may lag behind the time by less
     /// than a tick. `false` where it is more; then [`Self::record`] must.
@@ -211,10 +242,14 @@ impl BreakerCells {
         if !clear || !State::word_passes(word) || epoch_of(word) != pass.epoch {
             return false;
         }
-        match self.window() {
-            Kept::None => return true,
-            Kept::Time(window, width) if !window.covers(pass.epoch, width, now()) => return false,
-            Kept::Time(..) | Kept::Calls(_) => {}
+        match self.quick {
+            Quick::Nothing => return true,
+            Quick::Count => {}
+            Quick::CountIn { width } => {
+                if !covers(self.tagged(layout::NEWEST, NEWEST_BITS), pass.epoch, width, now()) {
+                    return false;
+                }
+            }
         }
         self.tallies().success();
         true
@@ -246,7 +281,8 @@ impl BreakerCells {
                 Position::Closed | Position::ForcedClosed => {
                     let (Outcome::Success | Outcome::Failure) = outcome else { return true };
                     let failed = outcome == Outcome::Failure;
-                    let Some((consecutive, counts)) = self.count(pass.epoch, failed, slow, now) else {
+                    let Some((consecutive, counts)) = self.count(policy, pass.epoch, failed, slow, now)
+                    else {
                         return self.late();
                     };
                     if (failed || slow) && state.position == Position::Closed {
@@ -279,11 +315,18 @@ impl BreakerCells {
 
     /// Counts an outcome while closed; answers what the tests need: the failures in a row and what the
     /// window holds. `None` if the epoch is over.
-    fn count(&self, number: u32, failed: bool, slow: bool, now: Instant) -> Option<(u32, Counts)> {
+    fn count(
+        &self,
+        policy: &BreakerPolicy,
+        number: u32,
+        failed: bool,
+        slow: bool,
+        now: Instant,
+    ) -> Option<(u32, Counts)> {
         let epoch = self.epoch(number);
         let tested = failed || slow;
         let consecutive = self.count_consecutive(epoch, failed)?;
-        let counts = match self.window() {
+        let counts = match self.window(policy) {
             Kept::None => Counts::default(),
             Kept::Time(window, width) => {
                 let tick = window.enter(epoch, now.as_nanos() / width.as_nanos(), self.tallies())?;
@@ -291,11 +334,10 @@ impl BreakerCells {
                 if tested { window.counts(number, tick, self.tallies()) } else { Counts::default() }
             }
             Kept::Calls(window) => {
+                let before = if tested { self.tallies().total() } else { 0 };
                 let (nth_failure, nth_slow) = self.tally(failed, slow);
                 if tested {
-                    let number = self.tallies().total();
-                    CallWindow::note(window.failures, nth_failure, number);
-                    CallWindow::note(window.slow, nth_slow, number);
+                    window.note(before, nth_failure, nth_slow);
                     window.counts(epoch, self.tallies())?
                 } else {
                     Counts::default()
@@ -305,16 +347,13 @@ impl BreakerCells {
         Some((consecutive, counts))
     }
 
-    /// Adds an outcome to the totals; which failure and which slow one it is, from 1; 0 where it is none.
-    fn tally(&self, failed: bool, slow: bool) -> (u64, u64) {
+    /// Adds an outcome to the totals; which failure and which slow one it is, from 1.
+    fn tally(&self, failed: bool, slow: bool) -> (Option<u64>, Option<u64>) {
         let tallies = self.tallies();
-        let nth_failure = if failed {
-            tallies.failure()
-        } else {
+        if !failed {
             tallies.success();
-            0
-        };
-        (nth_failure, if slow { tallies.slow() } else { 0 })
+        }
+        (failed.then(|| tallies.failure()), slow.then(|| tallies.slow()))
     }
 
     fn count_consecutive(&self, epoch: Epoch<'_>, failed: bool) -> Option<u32> {
@@ -414,7 +453,7 @@ impl BreakerCells {
         if !self.swap(from, to) {
             return None;
         }
-        self.start(to.epoch);
+        self.start(policy, to.epoch);
         let at = match turn.deadline {
             Arrival::At(at) => at,
             Arrival::Cooldown => policy.open_until(to.opens, now, draw),
@@ -425,10 +464,10 @@ impl BreakerCells {
 
     /// Starts an epoch: brings the words into it, also where nothing will be counted, so that none lags
     /// behind by as many epochs as its tag can tell apart.
-    fn start(&self, number: u32) {
+    fn start(&self, policy: &BreakerPolicy, number: u32) {
         let epoch = self.epoch(number);
         self.consecutive().read_or(epoch, || 0);
-        match self.window() {
+        match self.window(policy) {
             Kept::None => {}
             Kept::Time(window, _) => window.start(epoch),
             Kept::Calls(window) => {

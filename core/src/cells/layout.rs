@@ -7,16 +7,16 @@
 //! | 2 | consecutive | failures in a row 32, tag 32 | failures; a success only where it is not zero |
 //! | 3 | newest | newest tick + 1 45, tag 19 | the first outcome of a tick |
 //! | 4 | base | total 48, tag 16 | whoever won the transition; else the first failure |
-//! | 8 | successes | total | one add per success, until there are shards |
-//! | 9 | quick | total; see `Tallies` | successes of a runtime that adds in place |
-//! | 10 | failures | total | failures |
-//! | 11 | slow | total | slow outcomes |
-//! | 12 | late | total | outcomes of an epoch that was over |
-//! | 13 | fights | lost races 32, block 32 | successes that lost a race |
-//! | 16… | window | marks (time) or rings (calls) | see there |
+//! | 13 | successes | total | one add per success, until there are shards |
+//! | 14 | quick | total; see `Tallies` | successes of a runtime that adds in place |
+//! | 15 | failures | total | failures |
+//! | 16 | slow | total | slow outcomes |
+//! | 17 | late | total | outcomes of an epoch that was over |
+//! | 18 | fights | lost races 32, block 32 | successes that lost a race |
 //!
-//! The first cache line is read by every call and written only in trouble; the second is written by
-//! every success, until threads fight over it.
+//! After this head comes the window, as marks (time) or rings (calls). The first five words are read by
+//! every call and written only in trouble; the last six are written by every success, until threads fight
+//! over them. The eight between, unused, keep the two on different cache lines wherever the run begins.
 
 use crate::kernel::{
     policy::{breaker::BreakerPolicy, window::Window},
@@ -34,19 +34,19 @@ pub const NEWEST: usize = 3;
 /// The start of the epoch of a call window.
 pub const BASE: usize = 4;
 /// Successes.
-pub const SUCCESSES: usize = 8;
+pub const SUCCESSES: usize = 13;
 /// Successes added in place by a runtime of its own.
-pub const QUICK: usize = 9;
+pub const QUICK: usize = 14;
 /// All failures.
-pub const FAILURES: usize = 10;
+pub const FAILURES: usize = 15;
 /// All slow outcomes.
-pub const SLOW: usize = 11;
+pub const SLOW: usize = 16;
 /// All late outcomes.
-pub const LATE: usize = 12;
+pub const LATE: usize = 17;
 /// Lost races for the successes.
-pub const FIGHTS: usize = 13;
-/// The first word of the window.
-pub const WINDOW: usize = 16;
+pub const FIGHTS: usize = 18;
+/// How many words the head has.
+pub const HEAD: usize = 19;
 
 /// The window of a policy, and the words that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +66,32 @@ pub(crate) enum Room {
     Rings {
         /// How many outcomes it is over.
         calls: u32,
-        /// Places for failures.
-        failures: usize,
-        /// Places for slow outcomes.
-        slow: usize,
+        /// The numbers of the failures.
+        failures: Ring,
+        /// The numbers of the slow outcomes.
+        slow: Option<Ring>,
     },
+}
+
+/// The last outcomes of one kind, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ring {
+    /// The share of the window that opens.
+    pub(crate) rate: Ppm,
+    /// Its first word.
+    pub(crate) start: usize,
+    /// How many it keeps: as many as open a full window, and some more, so that one who looks is not
+    /// overtaken at once.
+    pub(crate) places: usize,
+}
+
+impl Ring {
+    const SPARE: usize = 8;
+
+    fn new(calls: u32, rate: Ppm, start: usize) -> Self {
+        let enough = usize::try_from(rate.part_of(u64::from(calls))).unwrap_or(usize::MAX);
+        Self { rate, start, places: enough + Self::SPARE }
+    }
 }
 
 impl Room {
@@ -81,11 +102,11 @@ impl Room {
             Window::Time { width, buckets } => {
                 Self::Marks { width, buckets: buckets as usize, stride: if slow { 3 } else { 2 } }
             }
-            Window::Calls { calls } => Self::Rings {
-                calls,
-                failures: ring(calls, rules.failure_rate),
-                slow: if slow { ring(calls, rules.slow_rate) } else { 0 },
-            },
+            Window::Calls { calls } => {
+                let failures = Ring::new(calls, rules.failure_rate, 0);
+                let slow = slow.then(|| Ring::new(calls, rules.slow_rate, failures.places));
+                Self::Rings { calls, failures, slow }
+            }
         }
     }
 
@@ -93,15 +114,11 @@ impl Room {
         match self {
             Self::None => 0,
             Self::Marks { buckets, stride, .. } => buckets * stride,
-            Self::Rings { failures, slow, .. } => failures + slow,
+            Self::Rings { failures, slow, .. } => {
+                failures.places + if let Some(slow) = slow { slow.places } else { 0 }
+            }
         }
     }
-}
-
-/// The places a ring needs: the number of outcomes of a kind at which `rate` of `calls` is reached.
-fn ring(calls: u32, rate: Ppm) -> usize {
-    let reached = (u64::from(calls) * u64::from(rate.parts())).div_ceil(u64::from(Ppm::ONE.parts()));
-    usize::try_from(reached.max(1)).unwrap_or(usize::MAX)
 }
 
 #[cfg(all(test, not(overcurrent_loom)))]
@@ -110,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_ring_has_a_place_for_each_failure_that_it_takes_to_open() {
-        let ppm = Ppm::new;
-        assert_eq!(ring(100, ppm(500_000)), 50);
-        assert_eq!(ring(3, ppm(500_000)), 2);
-        assert_eq!(ring(10, ppm(1)), 1);
-        assert_eq!(ring(100_000, ppm(1_000_000)), 100_000);
+        let places = |calls, parts| Ring::new(calls, Ppm::new(parts), 0).places - Ring::SPARE;
+        assert_eq!(places(100, 500_000), 50);
+        assert_eq!(places(3, 500_000), 2);
+        assert_eq!(places(10, 1), 1);
+        assert_eq!(places(100_000, 1_000_000), 100_000);
     }
 }

@@ -7,23 +7,26 @@
 //! | failures, slow | outcomes of that kind | 2⁶⁴ |
 //! | fights | lost races for `successes` 32, in the block of 1024 successes with this number 32; all ones once there are shards | by design |
 //!
-//! They only ever grow, so a window is a subtraction and a success is one add. Where threads fight over
-//! `successes` (more than one race in 32 lost), each counts in a shard of its own from then on.
+//! They only ever grow, so a window is a subtraction and a success is one add. Every 16th success looks
+//! whether threads fight over `successes`: whether a compare-and-swap of the word with itself is lost.
+//! Where 4 of the 64 looks in a block are, each thread counts in a shard of its own from then on.
 
-use super::{layout, shards::Shards, sync::Ordering, words::Words};
+use super::{layout, shards::Shards, sync::Ordering, words::Head};
 
 /// Successes per block in which lost races are counted.
 const BLOCK: u32 = 10;
 /// Lost races in one block from which on the successes are sharded; in a model the first one is enough.
-const MANY: u64 = if cfg!(overcurrent_loom) { 1 } else { 32 };
+const MANY: u64 = if cfg!(overcurrent_loom) { 1 } else { 4 };
 /// What stands in the place of the lost races from then on.
 const SHARDED: u64 = u64::MAX;
+/// Of so many successes one looks whether the word is fought over.
+const SAMPLE: u64 = if cfg!(overcurrent_loom) { 1 } else { 16 };
 const LOW: u64 = u32::MAX as u64;
 
 /// The totals of one breaker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tallies<'c> {
-    pub(crate) words: &'c Words,
+    pub(crate) head: &'c Head,
     pub(crate) shards: &'c Shards,
 }
 
@@ -37,24 +40,26 @@ impl Tallies<'_> {
             own.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let seen = self.words.at(layout::SUCCESSES).load(Ordering::Relaxed);
-        let next = seen.wrapping_add(1);
-        if self
-            .words
-            .at(layout::SUCCESSES)
-            .compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {
-            self.fought_over(seen);
+        let before = self.head.at(layout::SUCCESSES).fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(SAMPLE) {
+            self.sample(before);
         }
     }
 
-    /// Counts a success whose race for the common word was lost.
+    /// Looks whether others write to the same word at this very moment.
     #[cold]
+    #[inline(never)]
+    fn sample(self, before: u64) {
+        let word = self.head.at(layout::SUCCESSES);
+        let seen = word.load(Ordering::Relaxed);
+        if word.compare_exchange(seen, seen, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.fought_over(before);
+        }
+    }
+
     fn fought_over(self, seen: u64) {
-        self.words.at(layout::SUCCESSES).fetch_add(1, Ordering::Relaxed);
         let block = (seen >> BLOCK & LOW) << 32;
-        let fights = self.words.at(layout::FIGHTS).load(Ordering::Relaxed);
+        let fights = self.head.at(layout::FIGHTS).load(Ordering::Relaxed);
         if fights == SHARDED {
             return;
         }
@@ -62,7 +67,7 @@ impl Tallies<'_> {
         let next = if next & LOW >= MANY { SHARDED } else { next };
         // A race that is lost here too goes uncounted; one thread alone goes on to make the shards.
         let won = self
-            .words
+            .head
             .at(layout::FIGHTS)
             .compare_exchange(fights, next, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
@@ -73,12 +78,12 @@ impl Tallies<'_> {
 
     /// Counts a failure and returns how many there are with it.
     pub(crate) fn failure(self) -> u64 {
-        self.words.at(layout::FAILURES).fetch_add(1, Ordering::Relaxed) + 1
+        self.head.at(layout::FAILURES).fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Counts a slow outcome and returns how many there are with it.
     pub(crate) fn slow(self) -> u64 {
-        self.words.at(layout::SLOW).fetch_add(1, Ordering::Relaxed) + 1
+        self.head.at(layout::SLOW).fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// All outcomes.
@@ -87,18 +92,36 @@ impl Tallies<'_> {
     }
 
     pub(crate) fn succeeded(self) -> u64 {
-        let alone = self.words.at(layout::SUCCESSES).load(Ordering::Relaxed);
+        let alone = self.head.at(layout::SUCCESSES).load(Ordering::Relaxed);
         alone
-            .wrapping_add(quick_total(self.words.at(layout::QUICK).load(Ordering::Relaxed)))
+            .wrapping_add(quick_total(self.head.at(layout::QUICK).load(Ordering::Relaxed)))
             .wrapping_add(self.shards.sum())
     }
 
+    /// Successes, failures and slow outcomes as they stood at one moment. Where failures keep coming in
+    /// between, after a few tries, as they came: more failures for the successes, not fewer, so that
+    /// what is counted from here on errs towards a smaller share of them.
+    pub(crate) fn at_once(self) -> [u64; 3] {
+        const TRIES: usize = 8;
+        let mut bad = (self.failed(), self.slowed());
+        for _ in 0..TRIES {
+            let succeeded = self.succeeded();
+            let now = (self.failed(), self.slowed());
+            if now == bad {
+                return [succeeded, bad.0, bad.1];
+            }
+            bad = now;
+        }
+        let succeeded = self.succeeded();
+        [succeeded, self.failed(), self.slowed()]
+    }
+
     pub(crate) fn failed(self) -> u64 {
-        self.words.at(layout::FAILURES).load(Ordering::Relaxed)
+        self.head.at(layout::FAILURES).load(Ordering::Relaxed)
     }
 
     pub(crate) fn slowed(self) -> u64 {
-        self.words.at(layout::SLOW).load(Ordering::Relaxed)
+        self.head.at(layout::SLOW).load(Ordering::Relaxed)
     }
 }
 
@@ -115,9 +138,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn successes_that_lose_races_are_counted_and_soon_sharded() {
-        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
-        let tallies = Tallies { words: &words, shards: &shards };
+    fn successes_that_lose_many_races_are_sharded() {
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
         for lost in 0..MANY {
             assert!(shards.own().is_none(), "after {lost} lost races");
             tallies.fought_over(lost);
@@ -125,28 +148,46 @@ mod tests {
         assert!(shards.own().is_some());
         tallies.success();
         tallies.fought_over(0);
-        assert_eq!((shards.sum(), tallies.succeeded()), (1, MANY + 2));
+        assert_eq!((shards.sum(), tallies.succeeded()), (1, 1));
     }
 
     #[test]
     fn races_lost_now_and_then_shard_nothing() {
-        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
-        let tallies = Tallies { words: &words, shards: &shards };
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
         for block in 0..10 {
             for _ in 1..MANY {
                 tallies.fought_over(block << BLOCK);
             }
         }
         assert!(shards.own().is_none());
-        assert_eq!(tallies.succeeded(), 10 * (MANY - 1));
+    }
+
+    #[test]
+    fn one_thread_alone_loses_no_race() {
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
+        (0..10 * SAMPLE).for_each(|_| tallies.success());
+        assert_eq!((head.at(layout::FIGHTS).load(Ordering::Relaxed), tallies.succeeded()), (0, 10 * SAMPLE));
+    }
+
+    #[test]
+    fn totals_at_once_are_those_of_one_moment() {
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
+        tallies.success();
+        tallies.failure();
+        tallies.failure();
+        tallies.slow();
+        assert_eq!(tallies.at_once(), [1, 2, 1]);
     }
 
     #[test]
     fn every_outcome_is_in_the_totals() {
-        let (words, shards) = (Words::zeroed(layout::WINDOW), Shards::none());
-        let tallies = Tallies { words: &words, shards: &shards };
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
         tallies.success();
-        words.at(layout::QUICK).store(5, Ordering::Relaxed);
+        head.at(layout::QUICK).store(5, Ordering::Relaxed);
         assert_eq!((tallies.failure(), tallies.failure(), tallies.slow()), (1, 2, 1));
         assert_eq!((tallies.succeeded(), tallies.failed(), tallies.slowed(), tallies.total()), (6, 2, 1, 8));
     }

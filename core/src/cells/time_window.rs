@@ -21,7 +21,6 @@ use super::{
     sync::{AtomicU64, Ordering},
     tagged::{Epoch, Tagged},
     tallies::Tallies,
-    words::Part,
 };
 use crate::kernel::{
     time::{Instant, Span},
@@ -36,7 +35,7 @@ const LAID: u64 = 1 << 63;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeWindow<'c> {
     pub(crate) newest: Tagged<'c>,
-    pub(crate) marks: Part<'c>,
+    pub(crate) marks: &'c [AtomicU64],
     /// Words per mark: 3 where slow outcomes are counted, else 2.
     pub(crate) stride: usize,
 }
@@ -45,16 +44,6 @@ impl TimeWindow<'_> {
     /// Starts an epoch in which no outcome has come yet.
     pub(crate) fn start(self, epoch: Epoch<'_>) {
         self.newest.read_or(epoch, || 0);
-    }
-
-    /// Whether `now` lies in a tick, of `width`, that has been entered in `epoch` or is before it: a
-    /// success then needs no more than to be added.
-    #[inline]
-    pub(crate) fn covers(self, epoch: u32, width: Span, now: Instant) -> bool {
-        let Some(newest) = self.newest.read(epoch).filter(|newest| *newest > 0) else { return false };
-        // No overflow: the tick was found by dividing an instant by this width.
-        let start = (newest - 1) * width.as_nanos();
-        now.as_nanos().saturating_sub(start) < width.as_nanos()
     }
 
     /// The tick that an outcome of `epoch` at `tick` enters: the newest one, if that is later. Lays
@@ -70,18 +59,21 @@ impl TimeWindow<'_> {
         Some(update.now - 1)
     }
 
-    /// What the window that ends with `tick` holds.
+    /// What the window that ends with `tick` holds; nothing if a later tick comes meanwhile, as the
+    /// window then has moved on, and whoever brought it tests what it holds.
     pub(crate) fn counts(self, epoch: u32, tick: u64, tallies: Tallies<'_>) -> Counts {
         let first = (tick + 1).saturating_sub(self.buckets());
         let Some(marked) = (first..=tick).find_map(|tick| self.mark(epoch, tick)) else {
             return Counts::default();
         };
         let since = |now: u64, mark: u64| now.wrapping_sub(mark) & TOTAL_MASK;
-        let failures = since(tallies.failed(), marked[1]);
-        Counts {
-            total: since(tallies.succeeded(), marked[0]) + failures,
-            failures,
-            slow: since(tallies.slowed(), marked[2]),
+        // Failures first: one that sleeps after it sees a smaller share of them, not a larger.
+        let (failures, slow) = (since(tallies.failed(), marked[1]), since(tallies.slowed(), marked[2]));
+        let total = since(tallies.succeeded(), marked[0]) + failures;
+        if self.newest.read(epoch) == Some(tick + 1) {
+            Counts { total, failures, slow }
+        } else {
+            Counts::default()
         }
     }
 
@@ -103,7 +95,7 @@ impl TimeWindow<'_> {
     /// them where the window is `fresh`.
     #[cold]
     fn lay(self, epoch: u32, tick: u64, fresh: bool, tallies: Tallies<'_>) {
-        let totals = [tallies.succeeded(), tallies.failed(), tallies.slowed()];
+        let totals = tallies.at_once();
         let buckets = self.buckets();
         for ahead in 1..=buckets {
             // The tick of the window for which this place stands; the last one is `tick` itself.
@@ -137,12 +129,22 @@ impl TimeWindow<'_> {
 
     fn word(&self, place: u64, word: usize) -> &AtomicU64 {
         let place = usize::try_from(place).unwrap_or_default();
-        self.marks.at(place * self.stride + word)
+        &self.marks[place * self.stride + word]
     }
 
     fn buckets(self) -> u64 {
-        u64::try_from(self.marks.length / self.stride).unwrap_or(u64::MAX)
+        u64::try_from(self.marks.len() / self.stride).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether `now` lies in a tick, of `width`, that has been entered in `epoch` or is before it: a success
+/// then needs no more than to be added.
+#[inline]
+pub(crate) fn covers(newest: Tagged<'_>, epoch: u32, width: Span, now: Instant) -> bool {
+    let Some(newest) = newest.read(epoch).filter(|newest| *newest > 0) else { return false };
+    // No overflow: the tick was found by dividing an instant by this width.
+    let start = (newest - 1) * width.as_nanos();
+    now.as_nanos().saturating_sub(start) < width.as_nanos()
 }
 
 /// What the words of a mark say above their total.
@@ -158,43 +160,47 @@ const fn stamp(epoch: u32, tick: u64, word: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::{
-        cells::{layout, shards::Shards, words::Words},
+        cells::{
+            layout,
+            shards::Shards,
+            words::{self, Head},
+        },
         kernel::breaker::State,
     };
 
     const WIDTH: Span = Span::from_nanos(100);
 
     struct Cells {
-        words: Words,
+        head: Head,
+        marks: Box<[AtomicU64]>,
         shards: Shards,
         stride: usize,
     }
 
     impl Cells {
         fn new(stride: usize) -> Self {
-            let words = Words::zeroed(layout::WINDOW + 3 * stride);
-            let cells = Self { words, shards: Shards::none(), stride };
+            let marks = words::window(3 * stride);
+            let cells = Self { head: Head::zeroed(), marks, shards: Shards::none(), stride };
             cells.begin(1);
             cells
         }
 
         fn begin(&self, epoch: u32) {
-            self.words.at(layout::STATE).store(State { epoch, ..State::NEW }.pack(), Ordering::Release);
+            self.head.at(layout::STATE).store(State { epoch, ..State::NEW }.pack(), Ordering::Release);
             self.window().start(self.epoch(epoch));
         }
 
         fn epoch(&self, number: u32) -> Epoch<'_> {
-            Epoch { state: self.words.at(layout::STATE), number }
+            Epoch { state: self.head.at(layout::STATE), number }
         }
 
         fn tallies(&self) -> Tallies<'_> {
-            Tallies { words: &self.words, shards: &self.shards }
+            Tallies { head: &self.head, shards: &self.shards }
         }
 
         fn window(&self) -> TimeWindow<'_> {
-            let newest = Tagged { word: self.words.at(layout::NEWEST), bits: 45 };
-            let marks = self.words.part(layout::WINDOW, 3 * self.stride);
-            TimeWindow { newest, marks, stride: self.stride }
+            let newest = Tagged { word: self.head.at(layout::NEWEST), bits: 45 };
+            TimeWindow { newest, marks: &self.marks, stride: self.stride }
         }
 
         /// A failure in `tick`: what the window then holds.
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn it_covers_the_newest_tick_and_what_came_before() {
         let cells = Cells::new(2);
-        let covers = |epoch, nanos| cells.window().covers(epoch, WIDTH, Instant::from_nanos(nanos));
+        let covers = |epoch, nanos| covers(cells.window().newest, epoch, WIDTH, Instant::from_nanos(nanos));
         assert!(!covers(1, 1000), "nothing has come yet");
         cells.succeed(1, 10);
         assert!(covers(1, 1000) && covers(1, 1099) && covers(1, 3));
@@ -295,8 +301,8 @@ mod tests {
         let cells = Cells::new(2);
         cells.fail(1, 10);
         cells.fail(1, 11);
-        let place = layout::WINDOW + cells.stride; // of tick 10
-        cells.words.at(place).store(stamp(1, 7, 0), Ordering::Relaxed);
+        let place = cells.stride; // of tick 10
+        cells.marks[place].store(stamp(1, 7, 0), Ordering::Relaxed);
         assert_eq!(failures(cells.fail(1, 11)), Some(2), "that of tick 11 is the oldest now");
     }
 

@@ -20,6 +20,7 @@
 //! INVARIANT: out ≤ `probes` and out + succeeded + failed ≤ `trials`, so neither can be exceeded.
 
 use super::{
+    call::Rejection,
     outcome::{OpenReason, Outcome, Position, RejectReason},
     policy::breaker::BreakerPolicy,
     random::between,
@@ -142,6 +143,19 @@ impl State {
         word & HELD == 0
     }
 
+    /// Whether it is open, as a word tells it.
+    #[inline]
+    pub const fn word_is_open(word: u64) -> bool {
+        word & 7 == 1
+    }
+
+    /// The rejection of an open breaker, while its cooldown lasts.
+    #[inline]
+    pub fn held_off(deadline: Instant, now: Instant) -> Option<Rejection> {
+        let retry_after = Some(deadline.since(now));
+        (now < deadline).then_some(Rejection { reason: RejectReason::Open, retry_after })
+    }
+
     /// Whether calls pass and are counted.
     pub const fn passes(self) -> bool {
         matches!(self.position, Position::Closed | Position::ForcedClosed)
@@ -179,11 +193,13 @@ impl State {
     pub fn acquire(self, deadline: Instant, policy: &BreakerPolicy, now: Instant) -> Admission {
         match self.position {
             Position::Closed | Position::ForcedClosed => Admission::Pass,
-            Position::ForcedOpen => Admission::Reject(RejectReason::ForcedOpen, None),
-            Position::Open if now < deadline => {
-                Admission::Reject(RejectReason::Open, Some(deadline.since(now)))
+            Position::ForcedOpen => {
+                Admission::Reject(Rejection { reason: RejectReason::ForcedOpen, retry_after: None })
             }
             Position::Open => {
+                if let Some(rejection) = Self::held_off(deadline, now) {
+                    return Admission::Reject(rejection);
+                }
                 let mut to = self.arrive(Position::HalfOpen);
                 to.probes.out = 1;
                 let lost_at = policy.probes_lost_at(now);
@@ -198,7 +214,7 @@ impl State {
                 if now >= deadline {
                     return Admission::Lost(self.opened(OpenReason::ProbeTimeout, Instant::ZERO, now));
                 }
-                Admission::Reject(RejectReason::HalfOpen, None)
+                Admission::Reject(Rejection { reason: RejectReason::HalfOpen, retry_after: None })
             }
         }
     }
@@ -315,7 +331,7 @@ pub enum Admission {
     /// Rejected, and the breaker opens: its probes are lost or hanging.
     Lost(Move),
     /// Rejected.
-    Reject(RejectReason, Option<Span>),
+    Reject(Rejection),
 }
 
 /// What a probe's outcome does.

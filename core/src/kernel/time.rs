@@ -174,6 +174,12 @@ impl Ppm {
     pub const fn reached_by(self, part: u64, whole: u64) -> bool {
         part as u128 * 1_000_000 >= self.0 as u128 * whole as u128
     }
+
+    /// The smallest part of `whole` that reaches this ratio.
+    pub fn part_of(self, whole: u64) -> u64 {
+        let part = (u128::from(self.0) * u128::from(whole)).div_ceil(1_000_000);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +198,19 @@ mod tests {
     fn spans_scale_in_parts_per_million_rounded_down() {
         assert_eq!(Span::from_nanos(3).scaled(Ppm::new(500_000)), Span::from_nanos(1));
         assert_eq!(Span::MAX.scaled(Ppm::new(2_000_000)), Span::MAX);
+    }
+
+    #[test]
+    fn the_smallest_part_that_reaches_a_ratio_is_just_enough() {
+        for parts in [1, 333_333, 500_000, 999_999, 1_000_000] {
+            for whole in [1, 2, 3, 99, 100, 100_000] {
+                let (ratio, part) = (Ppm::new(parts), Ppm::new(parts).part_of(whole));
+                assert!(
+                    ratio.reached_by(part, whole) && !ratio.reached_by(part - 1, whole),
+                    "{parts} {whole}"
+                );
+            }
+        }
     }
 
     #[test]

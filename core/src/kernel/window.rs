@@ -15,14 +15,14 @@ use super::{
     time::{Instant, Span},
 };
 
-/// The outcomes a window holds.
+/// The outcomes a window holds, as far as the tests ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All of them.
     pub total: u64,
-    /// Those that failed.
+    /// Those that failed; a window of calls tells whether they are enough to open, not how many more.
     pub failures: u64,
-    /// Those that were slow, failed or not.
+    /// Those that were slow, failed or not; likewise.
     pub slow: u64,
 }
 

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use super::breaker::Breaker;
 use crate::kernel::{
-    call::Pass,
+    call::{Pass, Rejection},
     error::BreakerOpen,
     outcome::Outcome,
     time::{Instant, Span},
@@ -52,7 +52,7 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
     pub(crate) fn acquire(breaker: B) -> Result<Self, BreakerOpen> {
         let (pass, granted) = match breaker.cells().pass().filter(|_| !breaker.is_timed()) {
             Some(pass) => (pass, Instant::ZERO),
-            None => ask(&breaker)?,
+            None => ask(&breaker).map_err(|rejection| breaker.refusal(rejection))?,
         };
         Ok(Self { admission: Some(Admission { breaker, pass, granted }) })
     }
@@ -104,9 +104,9 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
 
 /// Asks with the time at hand.
 #[inline(never)]
-fn ask(breaker: &Breaker) -> Result<(Pass, Instant), BreakerOpen> {
+fn ask(breaker: &Breaker) -> Result<(Pass, Instant), Rejection> {
     let now = breaker.now();
-    let pass = breaker.acquire_at(now).map_err(|rejection| breaker.refusal(rejection))?;
+    let pass = breaker.acquire_at(now)?;
     Ok((pass, if breaker.is_timed() { now } else { Instant::ZERO }))
 }
 
