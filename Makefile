@@ -18,7 +18,7 @@ CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.loc
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
 NODE_SOURCES := package.json $(shell find bindings-node -name '*.rs' -o -name '*.ts' -o -name '*.mjs' -o -name Cargo.toml -not -path '*/dist/*')
 
-.PHONY: demo test vectors lint format rust-tests models python-tests node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core lint format rust-tests models python-tests node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -34,6 +34,12 @@ vectors: target/wheel.stamp target/package.stamp ## replays the folder VECTORS i
 	$(INSTALLED)/bin/python tests/python/vectors.py "$(VECTORS)" || failed=1
 	node tests/node/vectors.mjs "$(VECTORS)" || failed=1
 	exit $$failed
+
+proof: ## all that is too slow for every change, or only the PARTS named; docs/proof.md says what it is
+	PYTHON="$(PYTHON)" tests/proof/proof.sh $(PARTS)
+
+bench-core: ## what the core costs, beside the floors and the peers; writes target/bench-core.json too
+	cargo run --release --package overcurrent-benches --bin bench-core
 
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh
