@@ -338,7 +338,7 @@ impl BreakerCells {
                 let (nth_failure, nth_slow) = self.tally(failed, slow);
                 if tested {
                     window.note(before, nth_failure, nth_slow);
-                    window.counts(epoch, self.tallies())?
+                    window.counts(epoch, self.tallies()).unwrap_or_default()
                 } else {
                     Counts::default()
                 }
@@ -458,7 +458,9 @@ impl BreakerCells {
             Arrival::At(at) => at,
             Arrival::Cooldown => policy.open_until(to.opens, now, draw),
         };
-        self.write_deadline(to.epoch, |_| at);
+        // A probe of this epoch may have been granted meanwhile, and have moved the deadline on.
+        let half_open = to.position == Position::HalfOpen;
+        self.write_deadline(to.epoch, |held| held.filter(|_| half_open).map_or(at, |held| held.max(at)));
         Some((to, at))
     }
 

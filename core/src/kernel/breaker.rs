@@ -285,7 +285,9 @@ impl State {
     pub fn deadline_from(self, policy: &BreakerPolicy, now: Instant) -> Instant {
         match self.position {
             Position::HalfOpen => policy.probes_lost_at(now),
-            Position::Closed | Position::Open => now.after(policy.cooldown_after(self.opens)).ceil_to_milli(),
+            Position::Closed => now.after(policy.cooldown_after(self.opens)).ceil_to_milli(),
+            // A manual opening may be the first.
+            Position::Open => now.after(policy.cooldown_after(self.opens.max(1))).ceil_to_milli(),
             Position::ForcedOpen | Position::ForcedClosed => Instant::ZERO,
         }
     }

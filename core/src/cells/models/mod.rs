@@ -101,6 +101,17 @@ impl Shared {
         thread::spawn(move || run(own))
     }
 
+    /// Both at once, each on a thread of its own: loom looks for more orders between two threads that it
+    /// started than between one and the model's own.
+    fn race<A: 'static, B: 'static>(
+        &self,
+        one: impl FnOnce(Self) -> A + 'static,
+        other: impl FnOnce(Self) -> B + 'static,
+    ) -> (A, B) {
+        let (one, other) = (self.spawn(one), self.spawn(other));
+        (one.join().unwrap(), other.join().unwrap())
+    }
+
     fn count_move(&self) {
         self.moves.fetch_add(1, Ordering::SeqCst);
     }

@@ -9,9 +9,10 @@ fn two_failures_trip_once() {
     check(|| {
         let shared = Shared::new(policy(|draft| draft));
         let passes = [shared.acquire(0).unwrap(), shared.acquire(0).unwrap()];
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 1));
-        shared.record(passes[0], Outcome::Failure, 1);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 1),
+            move |shared| shared.record(passes[0], Outcome::Failure, 1),
+        );
         let state = shared.cells.state();
         assert_eq!((shared.moves(), state.opens, state.position), (1, 1, Position::Open));
         assert_eq!(shared.cells.read(&shared.policy, at(1)).deadline, at(11));
@@ -24,10 +25,13 @@ fn a_late_success_changes_nothing() {
     check(|| {
         let shared = Shared::new(policy(|draft| draft));
         let (late, fails) = (shared.acquire(0).unwrap(), shared.acquire(0).unwrap());
-        let other = shared.spawn(move |shared| shared.record(late, Outcome::Success, 1));
-        shared.record(fails, Outcome::Failure, 1);
-        let probe = shared.acquire(11);
-        other.join().unwrap();
+        let (_, probe) = shared.race(
+            move |shared| shared.record(late, Outcome::Success, 1),
+            move |shared| {
+                shared.record(fails, Outcome::Failure, 1);
+                shared.acquire(11)
+            },
+        );
         assert!(probe.is_some());
         let state = shared.cells.state();
         assert_eq!((state.position, state.probes.out), (Position::HalfOpen, 1));
@@ -41,9 +45,10 @@ fn a_reset_forgets_what_is_being_recorded() {
         let shared = Shared::new(policy(|draft| draft.consecutive_failures(2)));
         let passes = [shared.acquire(0).unwrap(), shared.acquire(0).unwrap()];
         shared.record(passes[0], Outcome::Failure, 1);
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 1));
-        shared.command(Command::Reset, 1);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 1),
+            |shared| shared.command(Command::Reset, 1),
+        );
         assert_eq!(shared.cells.state().position, Position::Closed);
         let pass = shared.acquire(2).unwrap();
         shared.record(pass, Outcome::Failure, 2);
@@ -57,9 +62,10 @@ fn a_trip_by_hand_and_by_failure_are_two_epochs_or_one() {
     check(|| {
         let shared = Shared::new(policy(|draft| draft));
         let pass = shared.acquire(0).unwrap();
-        let other = shared.spawn(move |shared| shared.record(pass, Outcome::Failure, 1));
-        shared.command(Command::Trip(None), 1);
-        let counted = other.join().unwrap();
+        let (counted, ()) = shared.race(
+            move |shared| shared.record(pass, Outcome::Failure, 1),
+            |shared| shared.command(Command::Trip(None), 1),
+        );
         let state = shared.cells.state();
         assert_eq!((state.position, state.epoch), (Position::Open, 1 + shared.moves()));
         assert!(counted || shared.moves() == 1);
@@ -72,9 +78,10 @@ fn a_trip_by_hand_and_by_failure_are_two_epochs_or_one() {
 fn a_deadline_stays_with_its_state() {
     check(|| {
         let shared = Shared::new(policy(|draft| draft));
-        let reader = shared.spawn(|shared| shared.cells.read(&shared.policy, at(0)));
-        shared.command(Command::Trip(None), 0);
-        reader.join().unwrap();
+        shared.race(
+            |shared| shared.cells.read(&shared.policy, at(0)),
+            |shared| shared.command(Command::Trip(None), 0),
+        );
         assert_eq!(shared.cells.read(&shared.policy, at(5)).deadline, at(10));
     });
 }
@@ -86,9 +93,10 @@ fn the_deadline_of_who_opened_it_prevails() {
         let mut shared = Shared::new(policy(|draft| draft.cooldown_jitter(1.0)));
         shared.draw = u64::MAX;
         let pass = shared.acquire(0).unwrap();
-        let other = shared.spawn(|shared| shared.acquire(1).is_some());
-        shared.record(pass, Outcome::Failure, 1);
-        other.join().unwrap();
+        shared.race(
+            |shared| shared.acquire(1).is_some(),
+            move |shared| shared.record(pass, Outcome::Failure, 1),
+        );
         assert_eq!(shared.cells.read(&shared.policy, at(1)).deadline, at(21));
     });
 }
@@ -101,11 +109,20 @@ fn a_success_and_a_reset_both_end_the_row() {
         let shared = Shared::new(policy(|draft| draft.consecutive_failures(2)));
         let passes = [shared.acquire(0).unwrap(), shared.acquire(0).unwrap()];
         shared.record(passes[0], Outcome::Failure, 1);
-        let other = shared.spawn(move |shared| shared.succeed(passes[1], 1));
-        shared.command(Command::Reset, 1);
-        other.join().unwrap();
+        shared.race(move |shared| shared.succeed(passes[1], 1), |shared| shared.command(Command::Reset, 1));
         let pass = shared.acquire(2).unwrap();
         shared.record(pass, Outcome::Failure, 2);
         assert_eq!(shared.cells.state().position, Position::Closed);
+    });
+}
+
+/// Whoever asks at the very moment of an opening by hand, the first one, is of the epoch before or waits.
+#[test]
+fn an_opening_by_hand_admits_nobody_before_its_time() {
+    check(|| {
+        let shared = Shared::new(policy(|draft| draft));
+        let (pass, ()) =
+            shared.race(|shared| shared.acquire(0), |shared| shared.command(Command::Trip(None), 0));
+        assert!(pass.is_none_or(|pass| pass.epoch == 1), "{pass:?} came in at 0 ms, open until 10 ms");
     });
 }

@@ -20,9 +20,10 @@ fn a_window_moves_on_once_and_loses_no_more_than_is_in_flight() {
         let shared = Shared::new(policy(|draft| three_failures(draft, Duration::from_millis(20), 2)));
         let passes = [(); 3].map(|()| shared.acquire(0).unwrap());
         shared.record(passes[0], Outcome::Failure, 5);
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 12));
-        shared.record(passes[2], Outcome::Failure, 12);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 12),
+            move |shared| shared.record(passes[2], Outcome::Failure, 12),
+        );
         // Whether the third failure was seen by either is a matter of what was in flight; the next
         // one sees all of them.
         if let Some(pass) = shared.acquire(13) {
@@ -41,9 +42,10 @@ fn an_old_mark_never_replaces_a_newer_one() {
             Shared::new(policy(|draft| three_failures(draft, Duration::from_millis(10), 1).minimum_calls(2)));
         let passes = [(); 3].map(|()| shared.acquire(0).unwrap());
         shared.record(passes[0], Outcome::Success, 1);
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 11));
-        shared.record(passes[2], Outcome::Failure, 21);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 11),
+            move |shared| shared.record(passes[2], Outcome::Failure, 21),
+        );
         if let Some(pass) = shared.acquire(22) {
             shared.record(pass, Outcome::Failure, 22);
         }
@@ -61,9 +63,10 @@ fn a_reset_empties_a_window_of_calls() {
         let shared = Shared::new(policy(window));
         let passes = [shared.acquire(0).unwrap(), shared.acquire(0).unwrap()];
         shared.record(passes[0], Outcome::Failure, 1);
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 1));
-        shared.command(Command::Reset, 1);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 1),
+            |shared| shared.command(Command::Reset, 1),
+        );
         for outcome in [Outcome::Success, Outcome::Success, Outcome::Success, Outcome::Failure] {
             let pass = shared.acquire(2).unwrap();
             shared.record(pass, outcome, 2);
@@ -78,11 +81,8 @@ fn no_success_is_lost_when_they_are_sharded() {
     check(|| {
         let shared = Shared::new(policy(|draft| draft.call_window(8).failure_rate(1.0)));
         let pass = shared.acquire(0).unwrap();
-        let other = shared.spawn(move |shared| [(); 2].map(|()| shared.succeed(pass, 1)));
-        for () in [(); 2] {
-            shared.succeed(pass, 1);
-        }
-        other.join().unwrap();
+        let twice = move |shared: Shared| (0..2).for_each(|_| shared.succeed(pass, 1));
+        shared.race(twice, twice);
         assert_eq!(shared.cells.totals(), Totals { successes: 4, ..Totals::default() });
     });
 }
@@ -96,13 +96,32 @@ fn two_failures_in_a_window_of_calls_open_it() {
         };
         let shared = Shared::new(policy(window));
         let passes = [shared.acquire(0).unwrap(), shared.acquire(0).unwrap()];
-        let other = shared.spawn(move |shared| shared.record(passes[1], Outcome::Failure, 1));
-        shared.record(passes[0], Outcome::Failure, 1);
-        other.join().unwrap();
+        shared.race(
+            move |shared| shared.record(passes[1], Outcome::Failure, 1),
+            move |shared| shared.record(passes[0], Outcome::Failure, 1),
+        );
         // Neither may have seen the other; the next one sees both.
         if let Some(pass) = shared.acquire(2) {
             shared.record(pass, Outcome::Failure, 2);
         }
         assert_eq!((shared.cells.state().position, shared.moves()), (Position::Open, 1));
+    });
+}
+
+/// An outcome in a window of calls counts or comes late, never both.
+#[test]
+fn an_outcome_counts_or_is_late() {
+    check(|| {
+        let window = |draft: BreakerDraft| {
+            draft.consecutive_failures(9).call_window(4).failure_rate(1.0).minimum_calls(4)
+        };
+        let shared = Shared::new(policy(window));
+        let pass = shared.acquire(0).unwrap();
+        let (counted, ()) = shared.race(
+            move |shared| shared.record(pass, Outcome::Failure, 0),
+            |shared| shared.command(Command::Reset, 0),
+        );
+        let (failures, late) = (shared.cells.totals().failures, shared.cells.late_count());
+        assert_eq!((failures, late), (u64::from(counted), u64::from(!counted)));
     });
 }
