@@ -6,7 +6,8 @@
 //! - never more probes are out, nor granted, than the policy says, at any instant;
 //! - each transition is told once and follows from the one before;
 //! - nobody is admitted before a cooldown is over;
-//! - a budget gives what came in, to the last micro-token.
+//! - a budget gives what came in, to the last micro-token;
+//! - a share of failures below the limit never opens a breaker, and one above it does.
 //!
 //! `STRESS_SECONDS` sets how long it takes in all; by default a second, so that it can run with every
 //! other test.
@@ -27,6 +28,8 @@ mod gauge;
 mod permits;
 #[path = "stress/scenario.rs"]
 mod scenario;
+#[path = "stress/shares.rs"]
+mod shares;
 
 use std::{
     env,
@@ -84,7 +87,7 @@ fn stress(scenario: Scenario, length: Duration) -> (Account, Epochs) {
 /// One round through all scenarios; adds up what was seen: the openings by their reason, and the epochs.
 fn round(all: &mut Account, openings: &mut [usize], epochs_in_all: &mut usize) {
     let scenarios: Vec<Scenario> = Scenario::all().collect();
-    let each = time(70) / u32::try_from(scenarios.len()).expect("there are a few");
+    let each = time(55) / u32::try_from(scenarios.len()).expect("there are a few");
     for scenario in scenarios {
         let (account, epochs) = stress(scenario, each);
         println!(
@@ -173,4 +176,10 @@ fn a_budget_gives_what_came_in() {
             assert!(tokens > 0, "some token was taken");
         }
     }
+}
+
+#[test]
+fn a_share_of_failures_opens_what_it_should_and_nothing_else() {
+    let _turn = TURN.lock();
+    shares::all(time(15));
 }
