@@ -182,7 +182,7 @@ impl BreakerCells {
         draw: impl Fn() -> u64,
         moved: impl FnOnce(Transition),
     ) -> Result<Pass, Rejection> {
-        if let Some(rejection) = self.held_off(now) {
+        if let Some(rejection) = self.held_off(|| now, Span::ZERO) {
             return Err(rejection);
         }
         loop {
@@ -220,15 +220,16 @@ impl BreakerCells {
         }
     }
 
-    /// The rejection of a breaker that is open for a while yet: two loads, and nothing is taken apart.
+    /// The rejection of a breaker that is open for a while yet: two loads and a look at a clock, which
+    /// may lag behind by `lag`.
     #[inline]
-    fn held_off(&self, now: Instant) -> Option<Rejection> {
+    pub fn held_off(&self, now: impl FnOnce() -> Instant, lag: Span) -> Option<Rejection> {
         let word = self.state_word();
         if !State::word_is_open(word) {
             return None;
         }
         let until = self.tagged(layout::DEADLINE, DEADLINE_BITS).read(epoch_of(word))?;
-        State::held_off(Instant::from_millis(until), now)
+        State::held_off(Instant::from_millis(until), now(), lag)
     }
 
     /// Records a success that was not slow, where that is one add at most: nothing is to be cleared,

@@ -149,11 +149,12 @@ impl State {
         word & 7 == 1
     }
 
-    /// The rejection of an open breaker, while its cooldown lasts.
+    /// The rejection of an open breaker, while its cooldown lasts for certain by a clock that may lag
+    /// behind by `lag`. Who comes back after `retry_after` finds it over.
     #[inline]
-    pub fn held_off(deadline: Instant, now: Instant) -> Option<Rejection> {
+    pub fn held_off(deadline: Instant, now: Instant, lag: Span) -> Option<Rejection> {
         let retry_after = Some(deadline.since(now));
-        (now < deadline).then_some(Rejection { reason: RejectReason::Open, retry_after })
+        (now.after(lag) < deadline).then_some(Rejection { reason: RejectReason::Open, retry_after })
     }
 
     /// Whether calls pass and are counted.
@@ -197,7 +198,7 @@ impl State {
                 Admission::Reject(Rejection { reason: RejectReason::ForcedOpen, retry_after: None })
             }
             Position::Open => {
-                if let Some(rejection) = Self::held_off(deadline, now) {
+                if let Some(rejection) = Self::held_off(deadline, now, Span::ZERO) {
                     return Admission::Reject(rejection);
                 }
                 let mut to = self.arrive(Position::HalfOpen);

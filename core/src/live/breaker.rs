@@ -47,6 +47,8 @@ pub struct Breaker {
     timed: bool,
     /// Whether the coarse clock tells the ticks of the window apart.
     coarse: bool,
+    /// By how much that clock may lag.
+    grain: Span,
 }
 
 impl fmt::Debug for Breaker {
@@ -98,6 +100,7 @@ impl Breaker {
             stream: Stream::new(seed),
             timer,
             listener: None,
+            grain,
         }
     }
 
@@ -186,6 +189,12 @@ impl Breaker {
     #[inline]
     pub(crate) fn record_quickly(&self, pass: Pass) -> bool {
         self.cells.record_quickly(pass, || if self.coarse { self.timer.coarse() } else { self.timer.now() })
+    }
+
+    /// The rejection while it is open for longer than the coarse clock may err.
+    #[inline]
+    pub(crate) fn held_off(&self) -> Option<Rejection> {
+        self.cells.held_off(|| self.timer.coarse(), self.grain)
     }
 
     /// By the policy as a guard sees it.

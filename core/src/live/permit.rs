@@ -105,6 +105,9 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
 /// Asks with the time at hand.
 #[inline(never)]
 fn ask(breaker: &Breaker) -> Result<(Pass, Instant), Rejection> {
+    if let Some(rejection) = breaker.held_off() {
+        return Err(rejection);
+    }
     let now = breaker.now();
     let pass = breaker.acquire_at(now)?;
     Ok((pass, if breaker.is_timed() { now } else { Instant::ZERO }))
