@@ -73,7 +73,7 @@ pub use live::{
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,
     permit::Permit,
-    registry::{Registry, RegistryFull},
+    registry::{Kept, Registry, RegistryFull, Values},
     retry::{Retry, RetryCall},
     snapshot::Snapshot,
 };

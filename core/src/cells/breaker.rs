@@ -1,4 +1,4 @@
-//! A breaker in memory: runs of 64-bit words, placed as [`layout`](super::layout) says.
+//! A breaker in memory: runs of 64-bit words, placed as [`layout`] says.
 //!
 //! The state word decides everything: its CAS is the transition. The words beside it carry the epoch
 //! they belong to, so what a slow writer leaves behind is recognised as old, and what a dead one did
@@ -501,5 +501,4 @@ fn transition(from: State, to: State) -> Transition {
 }
 
 #[cfg(all(test, not(overcurrent_loom)))]
-#[path = "breaker_tests.rs"]
 mod tests;

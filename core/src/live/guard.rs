@@ -135,6 +135,11 @@ impl Guard {
         self.breaker.as_ref()
     }
 
+    /// Its breaker, for who has the guard to himself.
+    pub(crate) const fn breaker_mut(&mut self) -> Option<&mut Arc<Breaker>> {
+        self.breaker.as_mut()
+    }
+
     /// Its budget, if it has one.
     pub const fn budget(&self) -> Option<&Arc<Budget>> {
         self.budget.as_ref()

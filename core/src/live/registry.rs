@@ -1,87 +1,96 @@
-//! Guards by name, no more than so many.
+//! Breakers or guards by key, no more than so many.
+//!
+//! Looking up takes a lock that only its own shard of the readers shares, so threads that look up do not
+//! fight over it. Entering takes all of it, to find room and to write.
+//!
+//! INVARIANT: a key has one value at a time. What makes room is held by nobody, and nobody can come to
+//! hold it meanwhile: that takes the lock. Neither a value is made under the lock nor is one dropped; of
+//! foreign code only a clock is read there.
+
+mod kept;
+mod ring;
+mod values;
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, PoisonError},
 };
 
-use super::guard::Guard;
-use crate::kernel::outcome::Position;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
-/// A bounded table of guards by name. When it is full, a guard makes room that nobody holds and whose
-/// breaker is closed.
+use crate::kernel::name::Name;
+use ring::{Entry, Ring};
+
+pub use kept::Kept;
+pub use values::Values;
+
+/// A bounded table of [`Breaker`](crate::Breaker)s or [`Guard`](crate::Guard)s by key.
+///
+/// When it is full, a new key takes the place of one that is idle: nobody else holds its value, it has
+/// not been looked up lately, and its breaker is closed and has nothing to be forgiven. So a flood of new
+/// keys cannot make it forget a breaker that rejects.
 ///
 /// ```
-/// use overcurrent::{Guard, Registry};
+/// use overcurrent::{Breaker, BreakerPolicy, Registry};
+/// use std::sync::Arc;
 ///
-/// let registry = Registry::new(100);
-/// let one = registry.get_or_create("payments", || Guard::builder("payments").build().unwrap()).unwrap();
-/// let same = registry.get_or_create("payments", || unreachable!()).unwrap();
-/// assert!(std::sync::Arc::ptr_eq(&one, &same));
+/// let policy = Arc::new(BreakerPolicy::failure_rate(0.5).build()?);
+/// let hosts = Registry::new(10_000);
+/// let breaker = |host| hosts.get_or_create(host, |name| Breaker::new(name, Arc::clone(&policy)));
+///
+/// let one = breaker("api-1.example")?;
+/// let same = breaker("api-1.example")?;
+/// assert!(Arc::ptr_eq(&one, &same));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-pub struct Registry {
+///
+/// Keep the [`Arc`] where one key is called again and again: that saves the look-up, and what is held is
+/// never forgotten. A [`Weak`](std::sync::Weak) holds too.
+///
+/// # Limits
+///
+/// What is forgotten and made anew has counted nothing, also no failures of late, and a guard's retry
+/// budget is full. A breaker that has opened stays, also if it is never called again; where such have
+/// taken all the places, [`Breaker::reset`](crate::Breaker::reset) makes them idle.
+pub struct Registry<V> {
     capacity: usize,
-    guards: RwLock<HashMap<String, Arc<Guard>>>,
-    evictions: AtomicU64,
+    /// Keyed at random, as keys may come from strangers.
+    hasher: RandomState,
+    ring: ShardedLock<Ring<V>>,
 }
 
-/// The registry is full, and every guard in it is held or has a breaker that is not closed.
+/// The registry is full, and nothing in it is idle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the registry holds `{capacity}` guards, none of them idle and closed, and has no room for `{name}`")]
+#[error("the registry is full with {capacity} entries, none of them idle and closed: no room for `{name}`")]
 pub struct RegistryFull {
-    /// The guard that found no room.
-    pub name: String,
-    /// How many guards the registry may hold.
+    /// The key that found no room.
+    pub name: Name,
+    /// How many entries the registry may hold.
     pub capacity: usize,
 }
 
-impl Registry {
-    /// An empty registry for at most `capacity` guards.
+impl<V> Registry<V> {
+    /// An empty registry for at most `capacity` entries. It takes memory as it fills.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, guards: RwLock::default(), evictions: AtomicU64::new(0) }
+        Self { capacity, hasher: RandomState::new(), ring: ShardedLock::new(Ring::new()) }
     }
 
-    /// The guard `name`, made by `create` if it is not there. `create` runs outside the lock; if two
-    /// threads make the same guard, the first to enter it wins and both get that one.
-    ///
-    /// # Errors
-    /// [`RegistryFull`] where there is no room.
-    pub fn get_or_create(
-        &self,
-        name: &str,
-        create: impl FnOnce() -> Guard,
-    ) -> Result<Arc<Guard>, RegistryFull> {
-        if let Some(guard) = self.get(name) {
-            return Ok(guard);
-        }
-        let made = Arc::new(create());
-        let mut guards = self.guards.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(guard) = guards.get(name) {
-            return Ok(Arc::clone(guard));
-        }
-        if guards.len() >= self.capacity {
-            let idle = guards.iter().find(|(_, guard)| is_idle(guard)).map(|(name, _)| name.clone());
-            let idle = idle.ok_or_else(|| RegistryFull { name: name.to_owned(), capacity: self.capacity })?;
-            guards.remove(&idle);
-            // ORDERING: relaxed; a counter that is only read.
-            self.evictions.fetch_add(1, Ordering::Relaxed);
-        }
-        guards.insert(name.to_owned(), Arc::clone(&made));
-        Ok(made)
+    /// The value of `key`, if it is there.
+    pub fn get(&self, key: &str) -> Option<Arc<V>> {
+        let hash = self.hasher.hash_one(key);
+        self.read().find(hash, key).cloned()
     }
 
-    /// The guard `name`, if it is there.
-    pub fn get(&self, name: &str) -> Option<Arc<Guard>> {
-        self.guards.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    /// All values, one after the other. Each is held only while it is looked at, so what makes room
+    /// meanwhile is not hindered; what enters meanwhile may be missed.
+    pub fn values(&self) -> Values<'_, V> {
+        Values::new(&self.ring)
     }
 
-    /// How many guards it holds.
+    /// How many entries it holds.
     pub fn len(&self) -> usize {
-        self.guards.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read().len()
     }
 
     /// Whether it holds none.
@@ -89,40 +98,67 @@ impl Registry {
         self.len() == 0
     }
 
-    /// How many guards have made room for others.
+    /// How many entries it may hold.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How many entries have made room for others.
     pub fn evictions(&self) -> u64 {
-        // ORDERING: relaxed; a counter that is only read.
-        self.evictions.load(Ordering::Relaxed)
+        self.read().evictions()
+    }
+
+    // A panic under the lock, as of a clock, leaves the ring whole: all it did was look.
+
+    fn read(&self) -> ShardedLockReadGuard<'_, Ring<V>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> ShardedLockWriteGuard<'_, Ring<V>> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Nobody else holds it, and forgetting it would let no call through that it would have rejected.
-fn is_idle(guard: &Arc<Guard>) -> bool {
-    let closed = guard.breaker().is_none_or(|breaker| breaker.state() == Position::Closed);
-    closed && Arc::strong_count(guard) == 1
+impl<V: Kept> Registry<V> {
+    /// The value of `key`; if it is not there, the one that `create` makes, given the key as a name. A
+    /// value that takes this name shares its text with the registry.
+    ///
+    /// `create` runs outside the lock. If two threads make the same entry, the first to enter it wins
+    /// and both get that one.
+    ///
+    /// # Errors
+    /// [`RegistryFull`] where it is full and nothing in it is idle. To find that out it goes through all
+    /// entries twice; but where new keys would need more than 512 looks each, on average, the search is
+    /// broken off, and the next one goes on from there. So a flood of keys that find no room costs little.
+    pub fn get_or_create(&self, key: &str, create: impl FnOnce(Name) -> V) -> Result<Arc<V>, RegistryFull> {
+        let hash = self.hasher.hash_one(key);
+        if let Some(value) = self.read().find(hash, key) {
+            return Ok(Arc::clone(value));
+        }
+        let name = Name::from(key);
+        let made = Arc::new(create(name.clone()));
+        let entry = Entry::new(name.clone(), Arc::clone(&made));
+        let left = {
+            let mut ring = self.write();
+            if let Some(value) = ring.find(hash, key) {
+                return Ok(Arc::clone(value));
+            }
+            ring.enter(entry, hash, self.capacity, &self.hasher)
+        };
+        // What left the registry, or could not enter it, is dropped here, where the lock is not held.
+        match left {
+            Ok(_evicted) => Ok(made),
+            Err(_refused) => Err(RegistryFull { name, capacity: self.capacity }),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guard(name: &str) -> Guard {
-        Guard::builder(name).build().expect("the defaults are valid")
-    }
-
-    #[test]
-    fn only_idle_closed_guards_make_room() {
-        let registry = Registry::new(2);
-        let held = registry.get_or_create("held", || guard("held")).expect("there is room");
-        let open = registry.get_or_create("open", || guard("open")).expect("there is room");
-        open.breaker().expect("it has one").force_open();
-        drop(open);
-        let full = registry.get_or_create("new", || guard("new")).expect_err("neither can go");
-        assert_eq!((full.name.as_str(), full.capacity), ("new", 2));
-
-        drop(held);
-        registry.get_or_create("new", || guard("new")).expect("`held` is idle now");
-        assert!(registry.get("held").is_none() && registry.get("open").is_some());
-        assert_eq!((registry.len(), registry.evictions()), (2, 1));
+impl<V> fmt::Debug for Registry<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("capacity", &self.capacity)
+            .field("len", &self.len())
+            .field("evictions", &self.evictions())
+            .finish_non_exhaustive()
     }
 }
