@@ -14,7 +14,7 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    /// Reads the crate whose root is in `folder`. Test modules do not count.
+    /// Reads the crate whose root is in `folder`. Tests and models do not count.
     pub(crate) fn read(folder: &Path) -> Self {
         let mut sources = BTreeMap::new();
         collect(folder, &mut Vec::new(), &mut sources);
@@ -83,11 +83,14 @@ fn collect(folder: &Path, path: &mut Vec<String>, sources: &mut BTreeMap<String,
     for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
         let file = entry.path();
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if name == "tests" || name == "models" {
+            continue;
+        }
         if file.is_dir() {
             path.push(name);
             collect(&file, path, sources);
             path.pop();
-        } else if file.extension().is_some_and(|ending| ending == "rs") && name != "tests" {
+        } else if file.extension().is_some_and(|ending| ending == "rs") {
             let mut module = path.clone();
             if name != "mod" && name != "lib" {
                 module.push(name);
