@@ -1,32 +1,41 @@
-//! The breaker once more, as plainly as it can be written: a list of outcomes, no words, no atomics,
-//! no code shared with the core but the random stream and the policy.
+//! The breaker once more, as plainly as it can be written: a list of outcomes, numbers wide enough to
+//! need no care, no words, no atomics.
+//!
+//! INVARIANT: it shares no code with the core; only the plain enums of questions and answers, and the
+//! plain record of a snapshot, are the core's.
 
-use overcurrent::{
-    BreakerPolicy, Instant, OpenReason, Outcome, Position, RejectReason, Span, Window, kernel::random,
-};
+pub(crate) mod rules;
+pub(crate) mod stream;
 
-const MILLI: u64 = 1_000_000;
-/// Instants are whole nanoseconds; the last whole millisecond among them.
-const LAST_MILLI: u64 = u64::MAX / MILLI * MILLI;
+use overcurrent::{OpenReason, Outcome, Position, RejectReason, Snapshot};
+use rules::{Extent, Rules};
+use stream::Stream;
 
+const MILLI: u128 = 1_000_000;
+/// Instants are whole nanoseconds in 64 bits; nothing comes after this one.
+const END: u128 = u64::MAX as u128;
+const DAY: u64 = 24 * 3_600 * 1_000_000_000;
+
+/// A breaker.
 pub(crate) struct Model {
-    policy: BreakerPolicy,
-    seed: u64,
-    draws: u64,
-    pub(crate) position: Position,
-    pub(crate) reason: Option<OpenReason>,
-    pub(crate) late: u64,
-    epoch: u64,
-    opens: u32,
+    rules: Rules,
+    stream: Stream,
+    position: Position,
+    /// Why it opened; kept while probes are out.
+    reason: Option<OpenReason>,
     cause: OpenReason,
+    epoch: u32,
+    late: u64,
+    opens: u8,
+    /// Closed: forgiven then; Open: over then; HalfOpen: the probes are lost then.
     deadline: u64,
     outcomes: Vec<Counted>,
-    newest: Option<u64>,
-    row: u32,
+    in_a_row: u64,
     out: u32,
     granted: u32,
     succeeded: u32,
     failed: u32,
+    moves: Vec<Moved>,
 }
 
 struct Counted {
@@ -35,102 +44,128 @@ struct Counted {
     slow: bool,
 }
 
-pub(crate) enum Command {
-    Trip(Option<u64>),
-    Reset,
-    ForceOpen,
-    ForceClosed,
-    Automatic,
+/// A transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    pub(crate) reason: Option<OpenReason>,
+    pub(crate) epoch: u32,
 }
 
-fn ceil(nanos: u64) -> u64 {
-    if nanos > LAST_MILLI { LAST_MILLI } else { nanos.div_ceil(MILLI) * MILLI }
+/// The last whole millisecond that there is, or the next one from here.
+fn whole(nanos: u128) -> u64 {
+    narrow(nanos.div_ceil(MILLI).min(END / MILLI) * MILLI)
+}
+
+fn narrow(nanos: u128) -> u64 {
+    u64::try_from(nanos).expect("an instant")
 }
 
 impl Model {
-    pub(crate) fn new(policy: BreakerPolicy, seed: u64) -> Self {
+    pub(crate) fn new(rules: Rules, seed: u64) -> Self {
         Self {
-            policy,
-            seed,
-            draws: 0,
+            rules,
+            stream: Stream::new(seed),
             position: Position::Closed,
             reason: None,
-            late: 0,
-            epoch: 0,
-            opens: 0,
             cause: OpenReason::Manual,
+            epoch: 1,
+            late: 0,
+            opens: 0,
             deadline: 0,
             outcomes: Vec::new(),
-            newest: None,
-            row: 0,
+            in_a_row: 0,
             out: 0,
             granted: 0,
             succeeded: 0,
             failed: 0,
+            moves: Vec::new(),
         }
     }
 
-    fn go(&mut self, position: Position, reason: Option<OpenReason>, deadline: u64) {
-        self.position = position;
-        self.reason = reason;
-        self.deadline = deadline;
-        self.epoch += 1;
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    pub(crate) fn late(&self) -> u64 {
+        self.late
+    }
+
+    pub(crate) fn reason(&self) -> Option<OpenReason> {
+        self.reason.filter(|_| self.position == Position::Open)
+    }
+
+    pub(crate) fn retry_after(&self, now: u64) -> Option<u64> {
+        (self.position == Position::Open).then(|| self.deadline.saturating_sub(now))
+    }
+
+    /// The transitions since this was asked last.
+    pub(crate) fn moves(&mut self) -> Vec<Moved> {
+        std::mem::take(&mut self.moves)
+    }
+
+    fn go(&mut self, to: Position, reason: Option<OpenReason>, deadline: u64) {
+        self.epoch = self.epoch.wrapping_add(1);
+        let told = reason.filter(|_| to == Position::Open);
+        self.moves.push(Moved { from: self.position, to, reason: told, epoch: self.epoch });
+        (self.position, self.reason, self.deadline) = (to, reason, deadline);
         self.outcomes.clear();
-        self.newest = None;
-        (self.row, self.out, self.granted, self.succeeded, self.failed) = (0, 0, 0, 0, 0);
+        (self.in_a_row, self.out, self.granted, self.succeeded, self.failed) = (0, 0, 0, 0, 0);
     }
 
-    fn cooldown(&self, opens: u32) -> u64 {
-        if opens == 0 {
-            return 0;
+    /// `c(0) = 0`, `c(1) = cooldown`, `c(k+1) = min(cooldown_max, floor(c(k) · multiplier))`.
+    fn cooldown(&self) -> u128 {
+        let mut all = vec![0, u128::from(self.rules.cooldown)];
+        while all.len() <= usize::from(self.opens) {
+            let grown = all[all.len() - 1] * u128::from(self.rules.cooldown_multiplier) / 1_000_000;
+            all.push(grown.min(self.rules.cooldown_max.into()));
         }
-        let mut span = u128::from(self.policy.cooldown.as_nanos());
-        for _ in 1..opens {
-            let grown = span * u128::from(self.policy.cooldown_multiplier.parts()) / 1_000_000;
-            span = grown.min(u128::from(self.policy.cooldown_max.as_nanos()));
-        }
-        u64::try_from(span).unwrap()
+        all[usize::from(self.opens)]
     }
 
     fn open(&mut self, reason: OpenReason, now: u64) {
         if self.position == Position::Closed {
-            if now >= self.deadline {
-                self.opens = 0;
-            }
+            self.forgive(now);
             self.cause = reason;
         }
         self.opens = (self.opens + 1).min(63);
-        let mut span = self.cooldown(self.opens);
-        let jitter = u128::from(self.policy.cooldown_jitter.parts());
-        if jitter > 0 {
-            let more = u64::try_from(u128::from(span) * jitter / 1_000_000).unwrap();
-            self.draws += 1;
-            span = random::between(random::draw(self.seed, self.draws), span, span + more);
+        let mut span = self.cooldown();
+        if self.rules.cooldown_jitter > 0 {
+            let more = span * u128::from(self.rules.cooldown_jitter) / 1_000_000;
+            span = self.stream.between(span, span + more);
         }
-        self.go(Position::Open, Some(reason), ceil(now.saturating_add(span)));
+        self.go(Position::Open, Some(reason), whole(u128::from(now) + span));
     }
 
-    pub(crate) fn acquire(&mut self, now: u64) -> Result<u64, (RejectReason, Option<u64>)> {
-        let lost_at = ceil(now.saturating_add(self.policy.probe_timeout.as_nanos()));
+    fn forgive(&mut self, now: u64) {
+        if self.position == Position::Closed && now >= self.deadline {
+            self.opens = 0;
+        }
+    }
+
+    /// The epoch that admits the call, or the reason against it and how long to wait.
+    pub(crate) fn acquire(&mut self, now: u64) -> Result<u32, (RejectReason, Option<u64>)> {
+        let lost_at = whole(u128::from(now) + u128::from(self.rules.probe_timeout));
         match self.position {
             Position::ForcedOpen => Err((RejectReason::ForcedOpen, None)),
             Position::Closed | Position::ForcedClosed => Ok(self.epoch),
             Position::Open if now < self.deadline => Err((RejectReason::Open, Some(self.deadline - now))),
             Position::Open => {
-                self.go(Position::HalfOpen, None, lost_at);
+                self.go(Position::HalfOpen, self.reason, lost_at);
                 (self.out, self.granted) = (1, 1);
                 Ok(self.epoch)
             }
             Position::HalfOpen => {
-                let trials = self.policy.close_after + self.policy.reopen_after - 1;
-                if self.out < self.policy.probes && self.granted < trials {
+                let trials = self.rules.close_after + self.rules.reopen_after - 1;
+                if self.out < self.rules.probes && self.granted < trials {
                     self.out += 1;
                     self.granted += 1;
                     self.deadline = self.deadline.max(lost_at);
                     Ok(self.epoch)
                 } else if now >= self.deadline {
                     self.open(OpenReason::ProbeTimeout, now);
-                    Err((RejectReason::Open, Some(self.deadline.saturating_sub(now))))
+                    Err((RejectReason::Open, self.retry_after(now)))
                 } else {
                     Err((RejectReason::HalfOpen, None))
                 }
@@ -138,49 +173,55 @@ impl Model {
         }
     }
 
-    pub(crate) fn record(&mut self, epoch: u64, outcome: Outcome, took: u64, now: u64) {
+    /// What became of a call that `epoch` had admitted. `false` if it came late.
+    pub(crate) fn record(&mut self, epoch: u32, outcome: Outcome, took: u64, now: u64) -> bool {
         if epoch != self.epoch {
             self.late += 1;
-            return;
+            return false;
         }
-        let abandoned = self.policy.abandon_after.is_some_and(|limit| took >= limit.as_nanos());
-        let slow = self.policy.slow_call.is_some_and(|limit| took >= limit.as_nanos());
+        let slow = self.rules.slow_call.is_some_and(|limit| took >= limit);
         let failed = match outcome {
             Outcome::Success => false,
             Outcome::Failure => true,
-            Outcome::Cancelled if abandoned => true,
+            Outcome::Cancelled if self.rules.abandon_after.is_some_and(|limit| took >= limit) => true,
             Outcome::Cancelled | Outcome::Ignored => {
                 if self.position == Position::HalfOpen {
                     self.out -= 1;
                     self.granted -= 1;
                 }
-                return;
+                return true;
             }
         };
-        if self.position == Position::HalfOpen {
-            self.out -= 1;
-            if failed || slow && self.cause == OpenReason::SlowRate {
-                self.failed += 1;
-                if self.failed == self.policy.reopen_after {
-                    self.open(OpenReason::ProbeFailed, now);
-                }
-            } else {
-                self.succeeded += 1;
-                if self.succeeded == self.policy.close_after {
-                    let forgiven_at = ceil(now.saturating_add(self.cooldown(self.opens)));
-                    self.go(Position::Closed, None, forgiven_at);
-                }
-            }
-            return;
+        match self.position {
+            Position::HalfOpen => self.answer(failed, slow, now),
+            _ => self.count(failed, slow, now),
         }
-        let tick = match self.policy.window.map(|rules| rules.window) {
-            Some(Window::Time { width, .. }) => now / width.as_nanos(),
+        true
+    }
+
+    fn answer(&mut self, failed: bool, slow: bool, now: u64) {
+        self.out -= 1;
+        if failed || slow && self.cause == OpenReason::SlowRate {
+            self.failed += 1;
+            if self.failed == self.rules.reopen_after {
+                self.open(OpenReason::ProbeFailed, now);
+            }
+        } else {
+            self.succeeded += 1;
+            if self.succeeded == self.rules.close_after {
+                self.go(Position::Closed, None, whole(u128::from(now) + self.cooldown()));
+            }
+        }
+    }
+
+    fn count(&mut self, failed: bool, slow: bool, now: u64) {
+        let tick = match self.rules.window {
+            Some(Extent::Time { width, .. }) => now / width,
             _ => 0,
         };
-        let tick = self.newest.map_or(tick, |newest| newest.max(tick));
-        self.newest = Some(tick);
+        let tick = self.outcomes.iter().map(|one| one.tick).fold(tick, u64::max);
         self.outcomes.push(Counted { tick, failed, slow });
-        self.row = if failed { self.row + 1 } else { 0 };
+        self.in_a_row = if failed { self.in_a_row + 1 } else { 0 };
         if (failed || slow)
             && self.position == Position::Closed
             && let Some(reason) = self.verdict(tick)
@@ -189,58 +230,121 @@ impl Model {
         }
     }
 
+    /// The first test that holds.
     fn verdict(&self, tick: u64) -> Option<OpenReason> {
-        let held: Vec<&Counted> = match self.policy.window.map(|rules| rules.window) {
-            Some(Window::Time { buckets, .. }) => {
+        let rules = &self.rules;
+        let held: Vec<&Counted> = match rules.window {
+            Some(Extent::Time { buckets, .. }) => {
                 self.outcomes.iter().filter(|one| one.tick + u64::from(buckets) > tick).collect()
             }
-            Some(Window::Calls { calls }) => self.outcomes.iter().rev().take(calls as usize).collect(),
+            Some(Extent::Calls(calls)) => self.outcomes.iter().rev().take(calls as usize).collect(),
             None => Vec::new(),
         };
         let total = held.len() as u64;
         let failures = held.iter().filter(|one| one.failed).count() as u64;
         let slow = held.iter().filter(|one| one.slow).count() as u64;
-        let minimum = self.policy.window.map_or(0, |rules| u64::from(rules.minimum_calls));
-        let in_row = self.policy.consecutive_failures.is_some_and(|limit| self.row >= limit);
-        if in_row && (!self.policy.consecutive_for_trickles || total < minimum) {
-            return Some(OpenReason::ConsecutiveFailures);
-        }
-        let rules = self.policy.window.filter(|_| total >= minimum)?;
-        if failures * 1_000_000 >= u64::from(rules.failure_rate.parts()) * total {
-            return Some(OpenReason::FailureRate);
-        }
-        (self.policy.slow_call.is_some() && slow * 1_000_000 >= u64::from(rules.slow_rate.parts()) * total)
-            .then_some(OpenReason::SlowRate)
-    }
-
-    pub(crate) fn command(&mut self, command: &Command, now: u64) {
-        let forgive = self.position == Position::Closed && now >= self.deadline;
-        if forgive && !matches!(command, Command::Automatic) {
-            self.opens = 0;
-        }
-        match (command, self.position) {
-            (Command::Trip(span), _) => {
-                self.cause = OpenReason::Manual;
-                let span = span.unwrap_or(self.policy.cooldown.as_nanos());
-                self.go(Position::Open, Some(OpenReason::Manual), ceil(now.saturating_add(span)));
-            }
-            (Command::Reset, _) => {
-                self.opens = 0;
-                self.go(Position::Closed, None, 0);
-            }
-            (Command::ForceOpen, _) => self.go(Position::ForcedOpen, None, 0),
-            (Command::ForceClosed, _) => self.go(Position::ForcedClosed, None, 0),
-            (Command::Automatic, Position::ForcedOpen) => {
-                self.cause = OpenReason::Manual;
-                self.go(Position::Open, Some(OpenReason::Manual), ceil(now));
-            }
-            (Command::Automatic, Position::ForcedClosed) => self.go(Position::Closed, None, 0),
-            (Command::Automatic, _) => {}
+        let enough = rules.window.is_some() && total >= u64::from(rules.minimum_calls);
+        let applies = !(rules.in_a_row_for_trickles && enough);
+        if applies && rules.in_a_row.is_some_and(|limit| self.in_a_row >= u64::from(limit)) {
+            Some(OpenReason::ConsecutiveFailures)
+        } else if enough && failures * 1_000_000 >= rules.failure_rate * total {
+            Some(OpenReason::FailureRate)
+        } else if enough && rules.slow_call.is_some() && slow * 1_000_000 >= rules.slow_rate * total {
+            Some(OpenReason::SlowRate)
+        } else {
+            None
         }
     }
 
-    pub(crate) fn retry_after(&self, now: u64) -> Option<Span> {
-        (self.position == Position::Open)
-            .then(|| Instant::from_nanos(self.deadline).since(Instant::from_nanos(now)))
+    /// Opens by hand. `false` if nobody may ask for that long.
+    pub(crate) fn trip(&mut self, span: Option<u64>, now: u64) -> bool {
+        if span.is_some_and(|span| span > DAY) {
+            return false;
+        }
+        self.forgive(now);
+        self.cause = OpenReason::Manual;
+        let until = whole(u128::from(now) + u128::from(span.unwrap_or(self.rules.cooldown)));
+        self.go(Position::Open, Some(OpenReason::Manual), until);
+        true
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.opens = 0;
+        self.go(Position::Closed, None, 0);
+    }
+
+    /// Overrides it, for open or for closed.
+    pub(crate) fn force(&mut self, to: Position, now: u64) {
+        self.forgive(now);
+        self.go(to, None, 0);
+    }
+
+    pub(crate) fn automatic(&mut self, now: u64) {
+        match self.position {
+            Position::ForcedOpen => {
+                self.cause = OpenReason::Manual;
+                self.go(Position::Open, Some(OpenReason::Manual), whole(now.into()));
+            }
+            Position::ForcedClosed => self.go(Position::Closed, None, 0),
+            Position::Closed | Position::Open | Position::HalfOpen => {}
+        }
+    }
+
+    pub(crate) fn snapshot(&self, now: u64) -> Snapshot {
+        let (state, over) = match self.position {
+            Position::Closed => ("closed", None),
+            Position::Open => ("open", None),
+            Position::HalfOpen => ("half_open", None),
+            Position::ForcedOpen => ("open", Some("forced_open")),
+            Position::ForcedClosed => ("closed", Some("forced_closed")),
+        };
+        Snapshot {
+            version: 1,
+            state: state.to_owned(),
+            r#override: over.map(str::to_owned),
+            remaining_ns: self.retry_after(now).unwrap_or(0),
+            opens: self.opens,
+            reason: self.reason.map(|reason| word(reason).to_owned()),
+        }
+    }
+
+    /// `false` if it cannot be a snapshot.
+    pub(crate) fn restore(&mut self, from: &Snapshot, now: u64) -> bool {
+        let reason = from.reason.as_ref().map(|told| OpenReason::ALL.iter().find(|one| word(**one) == told));
+        let state = from.state.as_str();
+        let legal = from.version == 1
+            && ["closed", "open", "half_open"].contains(&state)
+            && [None, Some("forced_open"), Some("forced_closed")].contains(&from.r#override.as_deref())
+            && from.opens <= 63
+            && from.remaining_ns <= DAY
+            && reason != Some(None);
+        if !legal {
+            return false;
+        }
+        self.cause = OpenReason::Manual;
+        self.opens = from.opens;
+        match (from.r#override.as_deref(), state) {
+            (Some("forced_open"), _) => self.go(Position::ForcedOpen, None, 0),
+            (Some(_), _) => self.go(Position::ForcedClosed, None, 0),
+            (None, "closed") => self.go(Position::Closed, None, 0),
+            (None, state) => {
+                let reason = reason.flatten().copied().unwrap_or(OpenReason::Manual);
+                let remaining = if state == "open" { from.remaining_ns } else { 0 };
+                let until = whole(u128::from(now) + u128::from(remaining));
+                self.go(Position::Open, Some(reason), until);
+            }
+        }
+        true
+    }
+}
+
+fn word(reason: OpenReason) -> &'static str {
+    match reason {
+        OpenReason::ConsecutiveFailures => "consecutive_failures",
+        OpenReason::FailureRate => "failure_rate",
+        OpenReason::SlowRate => "slow_rate",
+        OpenReason::ProbeFailed => "probe_failed",
+        OpenReason::ProbeTimeout => "probe_timeout",
+        OpenReason::Manual => "manual",
     }
 }
