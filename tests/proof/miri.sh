@@ -3,7 +3,7 @@
 # under many schedules. SEEDS is how many.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
-seeds=${SEEDS:-32}
+seeds=${SEEDS:-8}
 
 need_nightly miri rust-src
 log=$out/miri.log
