@@ -2,8 +2,8 @@
 
     python3 tests/proof/weaken.py [NAME...]      all of weaken.toml, or those named
 
-A weakening replaces a text that stands exactly once in its file. The check must pass without it and
-must compile with it, so that what fails is a test.
+A weakening is a change or several, each of a text that stands exactly once in its file. The check must
+pass without it, and with it must compile, so that what fails is a test.
 """
 
 import os
@@ -17,7 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "target" / "proof"
 COPY = OUT / "weaken"
-LEFT_OUT = shutil.ignore_patterns("target", "node_modules", ".git", ".venv*", "__pycache__", "dist", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(
+    "target", "node_modules", ".git", ".venv*", "__pycache__", "dist", ".*_cache"
+)
 # A weakened loop may never end; longer than this no check takes.
 MOST_SECONDS = 900
 
@@ -26,9 +28,13 @@ CHECKS = {
         ["cargo", "test", "--quiet", "--package", "overcurrent", "--lib", "--release"],
         {"RUSTFLAGS": "--cfg overcurrent_loom", "CARGO_TARGET_DIR": str(OUT / "weaken-models")},
     ),
+    "units": (
+        ["cargo", "test", "--quiet", "--package", "overcurrent", "--lib"],
+        {"CARGO_TARGET_DIR": str(OUT / "weaken-properties")},
+    ),
     "properties": (
         ["cargo", "test", "--quiet", "--package", "overcurrent-tests", "--test", "breaker_model"],
-        {"CARGO_TARGET_DIR": str(OUT / "weaken-properties")},
+        {"CARGO_TARGET_DIR": str(OUT / "weaken-properties"), "PROPTEST_CASES": "2000"},
     ),
 }
 
@@ -62,18 +68,37 @@ def failed_tests(said):
     """The names of the tests that failed, as cargo lists them at the end."""
     if said == "hung":
         return ["(hung)"]
-    return sorted({name.removeprefix("cells::") for name in re.findall(r"^    (\w[\w:]*)$", said, re.MULTILINE)})
+    return sorted(
+        {name.removeprefix("cells::") for name in re.findall(r"^    (\w[\w:]*)$", said, re.MULTILINE)}
+    )
+
+
+def changed(weakening):
+    """The files that it changes, each with its text before and after."""
+    before, after = {}, {}
+    for change in weakening.get("changes", [weakening]):
+        file = COPY / change["file"]
+        before.setdefault(file, file.read_text())
+        text = after.get(file, before[file])
+        count = text.count(change["text"])
+        if count != 1:
+            raise Broken(
+                f"`{weakening['name']}`: its text stands {count} times in {change['file']}, not once"
+            )
+        after[file] = text.replace(change["text"], change["instead"])
+    return before, after
+
+
+def write(texts):
+    for file, text in texts.items():
+        file.write_text(text)
 
 
 def weaken(weakening):
     """Makes the mistake, runs the check and takes the mistake back; the tests that noticed."""
-    file = COPY / weakening["file"]
-    text = file.read_text()
-    count = text.count(weakening["text"])
-    if count != 1:
-        raise Broken(f"`{weakening['name']}`: its text stands {count} times in {weakening['file']}, not once")
+    before, after = changed(weakening)
     try:
-        file.write_text(text.replace(weakening["text"], weakening["instead"]))
+        write(after)
         built, said = run(weakening["check"], [], only_build=True)
         if not built:
             raise Broken(f"`{weakening['name']}` does not compile:\n{said}")
@@ -85,7 +110,7 @@ def weaken(weakening):
             raise Broken(f"`{weakening['name']}`: the check failed, but no test:\n{said}")
         return noticed
     finally:
-        file.write_text(text)
+        write(before)
 
 
 def main():

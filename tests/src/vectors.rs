@@ -144,3 +144,17 @@ fn present<'d, D: serde::Deserializer<'d>, T: Deserialize<'d>>(field: D) -> Resu
 fn expect<T: PartialEq + fmt::Debug>(what: &str, expected: &T, came: &T) -> Result<(), String> {
     if expected == came { Ok(()) } else { Err(format!("{what}: expected {expected:?}, came {came:?}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vector_passes() {
+        let summary = run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"));
+        assert!(summary.failures.is_empty(), "{}", summary.failures.join("\n"));
+        for kind in [Kind::Breaker, Kind::Retry, Kind::Budget] {
+            assert!(summary.passed.get(&kind).is_some_and(|passed| passed.steps > 100), "too few of {kind}");
+        }
+    }
+}
