@@ -105,6 +105,23 @@ fn without_a_window_a_quick_success_counts_nothing() {
 }
 
 #[test]
+fn a_rejection_is_quick_while_the_clock_is_sure_of_it() {
+    let bench = Bench::new(BreakerPolicy::consecutive_failures(1));
+    let lag = Span::from_millis(4);
+    let held_off = |now: u64| bench.cells.held_off(|| at(now), lag);
+    assert_eq!(held_off(0), None, "it is closed");
+    bench.command(Command::Trip(None), 0);
+    let rejection =
+        |millis| Rejection { reason: RejectReason::Open, retry_after: Some(Span::from_millis(millis)) };
+    assert_eq!([0, 5].map(held_off), [10, 5].map(|millis| Some(rejection(millis))));
+    assert_eq!(held_off(6), None, "the cooldown may be over");
+    bench.acquire(10).expect("it is over");
+    assert_eq!(held_off(10), None, "it is half-open");
+    bench.command(Command::ForceOpen, 10);
+    assert_eq!(held_off(0), None, "it has no end");
+}
+
+#[test]
 fn a_deadline_that_was_never_written_is_made_up_for() {
     let bench = Bench::new(BreakerPolicy::consecutive_failures(1));
     // As a process leaves it that dies right after the transition.
