@@ -4,7 +4,7 @@ set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 log=$out/histories.log
 export HISTORIES=${HISTORIES:-100000}
-if ! cargo test --release --package overcurrent-tests --test linearizability -- --nocapture >"$log" 2>&1; then
+if ! cargo test --profile proof --package overcurrent-tests --test linearizability -- --nocapture >"$log" 2>&1; then
     cat "$log" >&2
     echo "linearizability: failed, see $log"
     exit 1

@@ -4,7 +4,7 @@ set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 log=$out/stress.log
 export STRESS_SECONDS=${STRESS_SECONDS:-180}
-if ! cargo test --release --package overcurrent-tests --test stress -- --nocapture >"$log" 2>&1; then
+if ! cargo test --profile proof --package overcurrent-tests --test stress -- --nocapture >"$log" 2>&1; then
     cat "$log" >&2
     echo "stress: failed, see $log"
     exit 1
