@@ -67,7 +67,7 @@ rust-tests:
 # Every interleaving of the cells' operations, by loom.
 models:
 	RUSTFLAGS="--cfg overcurrent_loom" CARGO_TARGET_DIR=target/loom \
-		cargo test --package overcurrent --lib --release models
+		cargo test --package overcurrent --lib --profile proof models
 
 python-tests: target/wheel.stamp
 	$(INSTALLED)/bin/python -m pytest tests/python

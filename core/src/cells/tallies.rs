@@ -139,16 +139,18 @@ mod tests {
 
     #[test]
     fn successes_that_lose_many_races_are_sharded() {
-        let (head, shards) = (Head::zeroed(), Shards::none());
-        let tallies = Tallies { head: &head, shards: &shards };
-        for lost in 0..MANY {
-            assert!(shards.own().is_none(), "after {lost} lost races");
-            tallies.fought_over(lost);
+        for first in [0, 7 << BLOCK, u64::MAX - MANY] {
+            let (head, shards) = (Head::zeroed(), Shards::none());
+            let tallies = Tallies { head: &head, shards: &shards };
+            for lost in 0..MANY {
+                assert!(shards.own().is_none(), "after {lost} lost races");
+                tallies.fought_over(first + lost);
+            }
+            assert!(shards.own().is_some());
+            tallies.success();
+            tallies.fought_over(first);
+            assert_eq!((shards.sum(), tallies.succeeded()), (1, 1));
         }
-        assert!(shards.own().is_some());
-        tallies.success();
-        tallies.fought_over(0);
-        assert_eq!((shards.sum(), tallies.succeeded()), (1, 1));
     }
 
     #[test]

@@ -297,6 +297,14 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_was_never_laid_is_no_mark() {
+        let cells = Cells::new(3);
+        for epoch in [0, 1, 1 << 15] {
+            assert!([0, 256, 1 << 23].iter().all(|tick| cells.window().mark(epoch, *tick).is_none()));
+        }
+    }
+
+    #[test]
     fn a_mark_that_is_not_whole_counts_for_nothing() {
         let cells = Cells::new(2);
         cells.fail(1, 10);
