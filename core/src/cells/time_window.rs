@@ -297,6 +297,12 @@ mod tests {
     }
 
     #[test]
+    fn a_stamp_has_the_low_bits_of_tick_and_epoch_and_says_that_it_was_laid() {
+        let words = [0, 1, 2].map(|word| stamp(0x1_8003, 0x0280_0102, word) >> TOTAL_BITS);
+        assert_eq!(words, [0x80_0102, 0x80_0302, 0x80_0302]);
+    }
+
+    #[test]
     fn a_place_that_was_never_laid_is_no_mark() {
         let cells = Cells::new(3);
         for epoch in [0, 1, 1 << 15] {
