@@ -174,14 +174,17 @@ pub(super) fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone)
     let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
     let nearest = known.clone().min_by_key(distance);
     match nearest.filter(|near| distance(near) <= name.chars().count().div_ceil(3)) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => format!("did you mean `{}`?", shown(near)),
         None => format!("only {} can stand here", list(known)),
     }
 }
 
-/// Names in backticks, with commas between.
-pub(super) fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+/// Names in backticks, with commas between; the first of very many.
+pub(super) fn list<'n>(mut names: impl Iterator<Item = &'n str>) -> String {
+    const LISTED: usize = 40;
+    let mut listed: Vec<_> = names.by_ref().take(LISTED).map(|name| format!("`{}`", shown(name))).collect();
+    listed.extend(names.next().map(|_| "…".to_owned()));
+    listed.join(", ")
 }
 
 fn unknown(name: &str, known: &[Cow<'_, str>], dialect: Dialect) -> String {

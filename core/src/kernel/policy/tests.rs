@@ -318,6 +318,20 @@ fn errors_show_long_and_odd_values_on_one_short_line() {
 mod documents {
     use super::*;
 
+    #[test]
+    fn an_error_shows_the_names_of_a_document_on_one_bounded_line() {
+        let odd = PolicyDocument::from_json(r#"{"policy": {"a\nb": {}}}"#).expect("any name will do");
+        let rule = odd.guard("payments").unwrap_err().rule;
+        assert_eq!(rule, "is not in the document, only `a\\nb` can stand here");
+        let near = odd.guard("a\nc").unwrap_err().rule;
+        assert_eq!(near, "is not in the document, did you mean `a\\nb`?");
+
+        let many: Vec<_> = (0..41).map(|index| format!(r#""policy-{index}": {{}}"#)).collect();
+        let many = PolicyDocument::from_json(&format!(r#"{{"policy": {{{}}}}}"#, many.join(","))).unwrap();
+        let rule = many.guard("x").unwrap_err().rule;
+        assert!(rule.ends_with("`policy-39`, … can stand here"), "{rule}");
+    }
+
     /// Documents and the error of each, shared by the tests of every language.
     const BAD: &str = include_str!("../../../../tests/bad-policies.json");
 
