@@ -36,3 +36,15 @@ need_tool() {
 
 # passed LOG: how many tests cargo says have passed.
 passed() { sed -nE 's/^test result: ok\. ([0-9]+) passed.*/\1/p' "$1" | awk '{sum += $1} END {print sum + 0}'; }
+
+# logged PART COMMAND...: runs the command into a log; shows the log and gives up where it fails.
+logged() {
+    local part=$1
+    shift
+    log=$out/$part.log
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        echo "$part: failed, see $log"
+        exit 1
+    fi
+}
