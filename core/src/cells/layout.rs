@@ -12,7 +12,7 @@
 //! | 15 | failures | total | failures |
 //! | 16 | slow | total | slow outcomes |
 //! | 17 | late | total | outcomes of an epoch that was over |
-//! | 18 | fights | lost races 32, block 32 | successes that lost a race |
+//! | 18 | fights | fights seen 32, block 32 | successes that see others write |
 //!
 //! After this head comes the window, as marks (time) or rings (calls). The first five words are read by
 //! every call and written only in trouble; the last six are written by every success, until threads fight
@@ -43,7 +43,7 @@ pub const FAILURES: usize = 15;
 pub const SLOW: usize = 16;
 /// All late outcomes.
 pub const LATE: usize = 17;
-/// Lost races for the successes.
+/// Fights for the successes.
 pub const FIGHTS: usize = 18;
 /// How many words the head has.
 pub const HEAD: usize = 19;

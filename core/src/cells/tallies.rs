@@ -5,22 +5,24 @@
 //! | successes | successes, until they are fought over | 2⁶⁴ |
 //! | quick | low 32: successes that a runtime (JavaScript) added in place; high 32: how often the low ones passed a multiple of 2³¹ | 2⁶³ |
 //! | failures, slow | outcomes of that kind | 2⁶⁴ |
-//! | fights | lost races for `successes` 32, in the block of 1024 successes with this number 32; all ones once there are shards | by design |
+//! | fights | looks that saw a fight 32, in the block of 16,384 successes with this number 32; all ones once there are shards | by design |
 //!
-//! They only ever grow, so a window is a subtraction and a success is one add. Every 16th success looks
-//! whether threads fight over `successes`: whether a compare-and-swap of the word with itself is lost.
-//! Where 4 of the 64 looks in a block are, each thread counts in a shard of its own from then on.
+//! They only ever grow, so a window is a subtraction and a success is one add. Every 1024th success looks
+//! whether threads fight over `successes`: whether the word changes while it is read 128 times. Where it
+//! did in 4 of the 16 looks of a block, each thread counts in a shard of its own from then on.
 
 use super::{layout, shards::Shards, sync::Ordering, words::Head};
 
-/// Successes per block in which lost races are counted.
-const BLOCK: u32 = 10;
-/// Lost races in one block from which on the successes are sharded; in a model the first one is enough.
+/// Successes per block in which fights are counted, as a power of two.
+const BLOCK: u32 = 14;
+/// Fights in one block from which on the successes are sharded; in a model the first one is enough.
 const MANY: u64 = if cfg!(overcurrent_loom) { 1 } else { 4 };
-/// What stands in the place of the lost races from then on.
+/// What stands in the place of the fights from then on.
 const SHARDED: u64 = u64::MAX;
 /// Of so many successes one looks whether the word is fought over.
-const SAMPLE: u64 = if cfg!(overcurrent_loom) { 1 } else { 16 };
+const SAMPLE: u64 = if cfg!(overcurrent_loom) { 1 } else { 1024 };
+/// How often it then reads the word: for about 100 ns.
+const READINGS: usize = if cfg!(overcurrent_loom) { 1 } else { 128 };
 const LOW: u64 = u32::MAX as u64;
 
 /// The totals of one breaker.
@@ -50,9 +52,8 @@ impl Tallies<'_> {
     #[cold]
     #[inline(never)]
     fn sample(self, before: u64) {
-        let word = self.head.at(layout::SUCCESSES);
-        let seen = word.load(Ordering::Relaxed);
-        if word.compare_exchange(seen, seen, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        let (word, own) = (self.head.at(layout::SUCCESSES), before.wrapping_add(1));
+        if (0..READINGS).any(|_| word.load(Ordering::Relaxed) != own) {
             self.fought_over(before);
         }
     }
@@ -163,6 +164,18 @@ mod tests {
             }
         }
         assert!(shards.own().is_none());
+    }
+
+    #[test]
+    fn a_word_that_others_write_to_is_a_fight() {
+        let (head, shards) = (Head::zeroed(), Shards::none());
+        let tallies = Tallies { head: &head, shards: &shards };
+        let fights = || head.at(layout::FIGHTS).load(Ordering::Relaxed);
+        head.at(layout::SUCCESSES).store(6, Ordering::Relaxed);
+        tallies.sample(5);
+        assert_eq!(fights(), 0, "it is as this thread left it");
+        tallies.sample(4);
+        assert_eq!(fights(), 1);
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
     }
 
     /// The call succeeded.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "out of line, the permit goes through memory: 0.8 ns of 3.9")]
+    #[inline(always)]
     pub fn success(self) {
         self.record(Outcome::Success);
     }
@@ -79,7 +80,8 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
     }
 
     /// Says what became of the call.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "out of line, the permit goes through memory: 0.8 ns of 3.9")]
+    #[inline(always)]
     pub fn record(mut self, outcome: Outcome) {
         self.settle(outcome, None);
     }
@@ -89,7 +91,8 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
         self.settle(outcome, Some(took.into()));
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "out of line, the permit goes through memory: 0.8 ns of 3.9")]
+    #[inline(always)]
     fn settle(&mut self, outcome: Outcome, took: Option<Span>) {
         let Some(Admission { breaker, pass, granted }) = self.admission.take() else { return };
         let quick = outcome == Outcome::Success && !breaker.is_timed();
