@@ -342,3 +342,79 @@ impl<S: Surroundings> Resources for Weighed<'_, S> {
         self.when_open == WhenOpen::Fail && self.surroundings.rejects(now, then)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::kernel::policy::GuardDraft;
+
+    /// A breaker that lets everything through once and rejects from then on; it counts the draws.
+    #[derive(Default)]
+    struct Once {
+        admitted: Cell<bool>,
+        drawn: Cell<u64>,
+    }
+
+    impl Resources for Once {
+        fn draw(&self) -> u64 {
+            self.drawn.set(self.drawn.get() + 1);
+            u64::MAX
+        }
+
+        fn withdraw(&self, _: Instant) -> bool {
+            true
+        }
+
+        fn rejects(&self, _: Instant, _: Instant) -> bool {
+            true
+        }
+    }
+
+    impl Surroundings for Once {
+        fn acquire(&self, _: Instant) -> Result<Pass, Rejection> {
+            let rejection = Rejection { reason: RejectReason::HalfOpen, retry_after: None };
+            if self.admitted.replace(true) { Err(rejection) } else { Ok(Pass { epoch: 1 }) }
+        }
+
+        fn record(&self, _: Pass, _: Outcome, _: Span, _: Instant) {}
+
+        fn deposit(&self) {}
+    }
+
+    fn failed(when_open: WhenOpen) -> (Step, u64) {
+        let policy = GuardDraft::default().when_open(when_open).build().expect("the policy is valid");
+        let once = Once::default();
+        let mut call = Call::begin(&policy, &once, Instant::ZERO);
+        assert!(matches!(call.next(&policy, &once, Instant::ZERO), Step::Attempt(_)));
+        let settled =
+            call.settled(&policy, &once, Verdict::Failure(Failure::RETRYABLE), Instant::from_millis(1));
+        (settled.step, once.drawn.get())
+    }
+
+    #[test]
+    fn a_breaker_that_would_reject_stops_a_call_only_where_it_fails_calls() {
+        let whole = Span::from_millis(100);
+        assert_eq!(failed(WhenOpen::Fail), (Step::Stop(StopReason::BreakerOpen), 1));
+        assert_eq!(failed(WhenOpen::Wait), (Step::Wait(whole), 1), "the largest draw is the whole wait");
+    }
+
+    #[test]
+    fn what_remains_of_an_attempt_is_less_of_its_timeout_and_the_deadline() {
+        let second = std::time::Duration::from_secs;
+        let draft = GuardDraft::default().attempt_timeout(second(2)).deadline(second(5));
+        let policy = draft.build().expect("the policy is valid");
+        let once = Once::default();
+        let mut call = Call::begin(&policy, &once, Instant::ZERO);
+        assert_eq!((call.attempt_remaining(Instant::ZERO), call.attempt_ends()), (None, None));
+        call.next(&policy, &once, Instant::from_millis(500));
+        assert_eq!(call.attempt_remaining(Instant::from_millis(700)), Some(Span::from_millis(1_800)));
+        assert_eq!(call.attempt_ends(), Some(Instant::from_millis(2_500)));
+
+        let late = Once::default();
+        let mut call = Call::begin(&policy, &late, Instant::ZERO);
+        call.next(&policy, &late, Instant::from_millis(4_000));
+        assert_eq!(call.attempt_remaining(Instant::from_millis(4_250)), Some(Span::from_millis(750)));
+    }
+}

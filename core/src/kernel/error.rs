@@ -89,3 +89,29 @@ pub struct DeadlineExceeded {
     /// The time the whole call had.
     pub deadline: Span,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_same_words_everywhere() {
+        let codes = [
+            ErrorCode::InvalidPolicy,
+            ErrorCode::BreakerOpen,
+            ErrorCode::AttemptTimeout,
+            ErrorCode::DeadlineExceeded,
+        ];
+        let words = ["INVALID_POLICY", "BREAKER_OPEN", "ATTEMPT_TIMEOUT", "DEADLINE_EXCEEDED"];
+        assert_eq!(codes.map(ErrorCode::as_str), words);
+    }
+
+    #[test]
+    fn a_rejection_says_when_to_come_back_where_that_is_known() {
+        let refused =
+            |reason, retry_after| BreakerOpen { breaker: "b".into(), reason, retry_after }.to_string();
+        let span = Some(Span::from_millis(3_200));
+        assert_eq!(refused(RejectReason::Open, span), "breaker `b` is open, retry after 3200ms");
+        assert_eq!(refused(RejectReason::ForcedOpen, None), "breaker `b` is forced_open");
+    }
+}

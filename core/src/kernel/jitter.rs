@@ -96,6 +96,17 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_hint_that_is_no_longer_than_the_wait_draws_nothing() {
+        let mut drawn = 0;
+        let draw = || {
+            drawn += 1;
+            0
+        };
+        let wait = Waits::default().next(&Backoff::None, Jitter::Full, Some(Span::ZERO), draw);
+        assert_eq!((wait, drawn), (Span::ZERO, 1));
+    }
+
     proptest! {
         #[test]
         fn no_wait_exceeds_the_cap_and_a_hint_is_a_floor(

@@ -93,3 +93,24 @@ impl fmt::Display for Name {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_its_text_wherever_one_is_asked_for() {
+        for text in ["payments", "a-name-that-is-too-long-to-be-kept-in-place"] {
+            let name = Name::from(text);
+            assert_eq!((name.as_ref(), Borrow::<str>::borrow(&name), &*name), (text, text, text));
+            assert_eq!((format!("{name}"), format!("{name:?}")), (text.to_owned(), format!("{text:?}")));
+            assert_eq!(format!("{name:>50}"), format!("{text:>50}"));
+            assert_eq!(
+                [Name::from(text.to_owned()), Name::from(&text.to_owned())],
+                [name.clone(), name.clone()]
+            );
+            assert!(name == text && name == *text && name != "other" && name != *"other");
+            assert_eq!(String::from(name), text);
+        }
+    }
+}
