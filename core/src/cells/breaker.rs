@@ -24,7 +24,7 @@ use crate::kernel::{
     outcome::{OpenReason, Outcome, Position, RejectReason},
     policy::breaker::BreakerPolicy,
     time::{Instant, Span},
-    window::Counts,
+    window::{Counts, tick},
 };
 
 /// Whole milliseconds: 45 bits hold every instant there is.
@@ -330,7 +330,7 @@ impl BreakerCells {
         let counts = match self.window(policy) {
             Kept::None => Counts::default(),
             Kept::Time(window, width) => {
-                let tick = window.enter(epoch, now.as_nanos() / width.as_nanos(), self.tallies())?;
+                let tick = window.enter(epoch, tick(now, width), self.tallies())?;
                 self.tally(failed, slow);
                 if tested { window.counts(number, tick, self.tallies()) } else { Counts::default() }
             }

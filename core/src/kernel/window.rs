@@ -54,8 +54,8 @@ impl BreakerPolicy {
     /// by adding it in place, the window needing no care.
     pub fn quick_until(&self, now: Instant) -> Instant {
         match self.window.map(|rules| rules.window) {
-            Some(window @ Window::Time { width, .. }) => {
-                Instant::ZERO.after(width.saturating_mul(window.tick(now).saturating_add(1)))
+            Some(Window::Time { width, .. }) => {
+                Instant::ZERO.after(width.saturating_mul(tick(now, width).saturating_add(1)))
             }
             Some(Window::Calls { .. }) | None => Instant::MAX,
         }
@@ -71,12 +71,41 @@ impl Window {
             Self::Calls { .. } => true,
         }
     }
+}
 
-    /// The tick that `now` falls into; always 0 for a window of calls.
-    pub const fn tick(&self, now: Instant) -> u64 {
-        match self {
-            Self::Time { width, .. } => now.as_nanos() / width.as_nanos(),
-            Self::Calls { .. } => 0,
-        }
+/// The tick of a time window, `width` wide, that `now` falls into.
+pub const fn tick(now: Instant, width: Span) -> u64 {
+    now.as_nanos() / width.as_nanos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTH: Span = Span::from_millis(100);
+    const TIME: Window = Window::Time { buckets: 10, width: WIDTH };
+
+    #[test]
+    fn ticks_are_as_wide_as_they_say() {
+        let at = [0, 99, 100, 250, 1_000].map(|millis| tick(Instant::from_millis(millis), WIDTH));
+        assert_eq!(at, [0, 0, 1, 2, 10]);
+    }
+
+    #[test]
+    fn a_success_is_added_in_place_until_the_tick_is_over() {
+        let second = std::time::Duration::from_secs(1);
+        let until = |draft: crate::kernel::policy::BreakerDraft| {
+            draft.build().expect("the policy is valid").quick_until(Instant::from_millis(250))
+        };
+        assert_eq!(until(BreakerPolicy::failure_rate(0.5).time_window(second)), Instant::from_millis(300));
+        assert_eq!(until(BreakerPolicy::failure_rate(0.5).call_window(10)), Instant::MAX);
+        assert_eq!(until(BreakerPolicy::consecutive_failures(1)), Instant::MAX);
+    }
+
+    #[test]
+    fn a_clock_may_lag_by_a_tick() {
+        let lags = [99, 100, 101].map(|millis| TIME.tells_apart(Span::from_millis(millis)));
+        assert_eq!(lags, [true, true, false]);
+        assert!(Window::Calls { calls: 1 }.tells_apart(Span::MAX));
     }
 }
