@@ -263,6 +263,17 @@ mod tests {
     }
 
     #[test]
+    fn an_old_number_never_replaces_a_newer_one() {
+        let cells = Cells::new();
+        let before = cells.tallies().total();
+        let nth = cells.tallies().failure();
+        (0..cells.window().failures.places).for_each(|_| cells.fail());
+        cells.window().note(before, Some(nth), None);
+        (0..3).for_each(|_| cells.fail());
+        assert_eq!(cells.counts(1), Some((8, true, false)), "the look is at its place, a round later");
+    }
+
+    #[test]
     fn a_look_that_was_overtaken_is_not_believed() {
         let cells = Cells::new();
         for _ in 0..20 {

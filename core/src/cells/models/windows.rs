@@ -125,3 +125,37 @@ fn an_outcome_counts_or_is_late() {
         assert_eq!((failures, late), (u64::from(counted), u64::from(!counted)));
     });
 }
+
+/// A failure is counted and a reset ends its epoch, while another failure may come in the next one: at
+/// the end two failures in one epoch would have opened it, one of each does not.
+fn a_reset_between_two_failures(change: impl Fn(BreakerDraft) -> BreakerDraft + Send + Sync + 'static) {
+    check(move || {
+        let shared = Shared::new(policy(&change));
+        let pass = shared.acquire(0).unwrap();
+        shared.race(
+            move |shared| {
+                shared.record(pass, Outcome::Failure, 5);
+                shared.command(Command::Reset, 5);
+            },
+            |shared| {
+                let pass = shared.acquire(6).unwrap();
+                shared.record(pass, Outcome::Failure, 6);
+            },
+        );
+        assert_eq!(shared.cells.state().position, Position::Closed, "one failure since the reset is not two");
+    });
+}
+
+/// Who begins in a new epoch sees all that was counted in the one before, and takes none of it for its own.
+#[test]
+fn a_mark_of_a_new_epoch_has_all_that_was_counted_before() {
+    a_reset_between_two_failures(|draft| {
+        three_failures(draft, Duration::from_millis(20), 2).minimum_calls(2)
+    });
+}
+
+/// The same of the failures in a row, whoever is the first to write the word in the new epoch.
+#[test]
+fn a_row_of_failures_does_not_go_on_in_a_new_epoch() {
+    a_reset_between_two_failures(|draft| draft.consecutive_failures(2));
+}
