@@ -422,6 +422,44 @@ impl BreakerPolicy {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_word_tells_in_short_what_its_state_says() {
+        for position in Position::ALL.iter().copied() {
+            let state = State { position, ..State::NEW };
+            let passes = matches!(position, Position::Closed | Position::ForcedClosed);
+            assert_eq!((state.passes(), State::word_passes(state.pack())), (passes, passes));
+            assert_eq!(State::word_is_open(state.pack()), position == Position::Open);
+        }
+    }
+
+    #[test]
+    fn what_an_operator_opens_asks_no_probe_to_be_quick() {
+        let policy = BreakerPolicy::failure_rate(0.5).build().expect("the policy is valid");
+        let slow = State { position: Position::Open, slow_cause: true, ..State::NEW };
+        let restored = Command::Restore {
+            position: Position::Open,
+            opens: 1,
+            reason: Some(OpenReason::SlowRate),
+            remaining: Span::ZERO,
+        };
+        for command in [Command::Trip(None), Command::ForceOpen, Command::ForceClosed, restored] {
+            let turn = slow.commanded(command, Instant::ZERO, &policy, Instant::ZERO);
+            assert!(turn.is_some_and(|turn| !turn.to.slow_cause), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_asked_for_where_they_matter() {
+        let needs = |policy: crate::kernel::policy::BreakerDraft| {
+            policy.build().expect("the policy is valid").needs_duration()
+        };
+        let second = Duration::from_secs(1);
+        assert!(!needs(BreakerPolicy::failure_rate(0.5)));
+        assert!(needs(BreakerPolicy::failure_rate(0.5).slow_call(second)));
+        assert!(needs(BreakerPolicy::failure_rate(0.5).abandon_after(second)));
+    }
 
     proptest! {
         #[test]
