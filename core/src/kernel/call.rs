@@ -401,6 +401,23 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_has_just_its_timeout_left_is_cut_by_that() {
+        let second = std::time::Duration::from_secs;
+        let draft = GuardDraft::default().attempt_timeout(second(2)).deadline(second(5));
+        let policy = draft.build().expect("the policy is valid");
+        let cut = |millis| {
+            let once = Once::default();
+            let mut call = Call::begin(&policy, &once, Instant::ZERO);
+            match call.next(&policy, &once, Instant::from_millis(millis)) {
+                Step::Attempt(attempt) => attempt.cut,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(cut(3_000), Some((Cut::Attempt, Span::from_secs(2))));
+        assert_eq!(cut(3_001), Some((Cut::Deadline, Span::from_millis(1_999))));
+    }
+
+    #[test]
     fn what_remains_of_an_attempt_is_less_of_its_timeout_and_the_deadline() {
         let second = std::time::Duration::from_secs;
         let draft = GuardDraft::default().attempt_timeout(second(2)).deadline(second(5));

@@ -46,13 +46,13 @@ impl Waits {
             None => base,
         };
         self.last = Some(wait);
-        match hint {
-            Some(hint) if hint > wait && jitter == Jitter::None => hint,
-            Some(hint) if hint > wait => {
+        match hint.filter(|hint| *hint > wait) {
+            Some(hint) if jitter == Jitter::None => hint,
+            Some(hint) => {
                 let half = Span::from_nanos(hint.as_nanos() / 2);
                 span_between(draw(), hint, hint.saturating_add(half))
             }
-            _ => wait,
+            None => wait,
         }
     }
 
