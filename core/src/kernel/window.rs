@@ -92,6 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn failures_in_a_row_are_for_windows_that_do_not_fill() {
+        let policy = BreakerPolicy::default();
+        let verdict = |total| policy.verdict(10, Counts { total, failures: 9, slow: 0 });
+        assert_eq!(verdict(19), Some(OpenReason::ConsecutiveFailures));
+        assert_eq!(verdict(20), None, "9 of 20 are no half");
+    }
+
+    #[test]
     fn a_success_is_added_in_place_until_the_tick_is_over() {
         let second = std::time::Duration::from_secs(1);
         let until = |draft: crate::kernel::policy::BreakerDraft| {
