@@ -22,7 +22,7 @@ stage() {
 more=("$@")
 stage
 if [ "$status" = 2 ]; then
-    stage --test=breaker_model --test=retry_model --test=laws --test=transitions --test=guard --test=snapshot
+    stage --test=breaker_model --test=retry_model --test=laws --test=transitions --test=guard --test=snapshot --test=docs
 fi
 list=$out/mutants.out
 # 0: all caught. 2: some missed. 3: some hung the tests, which is caught too. Anything else is a failure

@@ -220,6 +220,7 @@ fn a_guard_fits_the_breaker_to_its_limits() {
     );
     let probing = || draft().probe_timeout(MS(3_000).into());
     assert_eq!(within(probing(), short, long), Ok((MS(3_000), Some(MS(1_000)))));
+    assert_eq!(within(probing(), Some(MS(3_000)), long), Ok((MS(3_000), Some(MS(1_500)))));
     assert_eq!(within(probing(), None, None), Ok((MS(3_000), None)));
     assert_eq!(
         within(probing(), long, None).unwrap_err().to_string(),
