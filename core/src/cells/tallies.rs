@@ -139,13 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn successes_that_lose_many_races_are_sharded() {
+    fn successes_that_are_fought_over_are_sharded() {
         for first in [0, 7 << BLOCK, u64::MAX - MANY] {
             let (head, shards) = (Head::zeroed(), Shards::none());
             let tallies = Tallies { head: &head, shards: &shards };
-            for lost in 0..MANY {
-                assert!(shards.own().is_none(), "after {lost} lost races");
-                tallies.fought_over(first + lost);
+            for fought in 0..MANY {
+                assert!(shards.own().is_none(), "after {fought} fights");
+                tallies.fought_over(first + fought);
             }
             assert!(shards.own().is_some());
             tallies.success();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn races_lost_now_and_then_shard_nothing() {
+    fn fights_now_and_then_shard_nothing() {
         let (head, shards) = (Head::zeroed(), Shards::none());
         let tallies = Tallies { head: &head, shards: &shards };
         for block in 0..10 {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_alone_loses_no_race() {
+    fn one_thread_alone_fights_with_nobody() {
         let (head, shards) = (Head::zeroed(), Shards::none());
         let tallies = Tallies { head: &head, shards: &shards };
         (0..10 * SAMPLE).for_each(|_| tallies.success());

@@ -306,6 +306,14 @@ fn every_field_is_declared_once_and_described() {
 }
 
 #[test]
+fn a_bucket_is_at_least_a_millisecond_wide() {
+    let window = |time: Span| BreakerPolicy::failure_rate(0.5).bucketed_window(time.into(), 10).build();
+    let width = window(MS(10)).unwrap().window.map(|rules| rules.window);
+    assert_eq!(width, Some(Window::Time { buckets: 10, width: MS(1) }));
+    assert!(window(Span::from_nanos(9_999_999)).is_err());
+}
+
+#[test]
 fn errors_show_long_and_odd_values_on_one_short_line() {
     let refused = deadline(Value::Text("\u{1b}[31m\n".repeat(100)), Dialect::Document).unwrap_err();
     assert!(refused.value.starts_with("\\u{1b}[31m\\n") && refused.value.ends_with('…'));
