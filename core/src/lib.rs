@@ -56,8 +56,9 @@ pub use kernel::policy::PolicyDocument;
 pub use kernel::{
     call::Verdict,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
+    event::{Event, Fact, Severity},
     name::Name,
-    outcome::{OpenReason, Outcome, Position, RejectReason, StopReason},
+    outcome::{ChangeReason, Cut, OpenReason, Origin, Outcome, Position, RejectReason, StopReason},
     policy::{
         Backoff, BreakerDraft, BreakerPolicy, BudgetDraft, BudgetPolicy, Dialect, GuardDraft, GuardPolicy,
         Jitter, RetryDraft, RetryPolicy, Value, WhenOpen, Window, WindowRules,
@@ -70,6 +71,7 @@ pub use live::{
     budget::Budget,
     builder::GuardBuilder,
     clock::{Clock, ManualClock, MonotonicClock},
+    events::{Filter, Listening, Subscription, subscribe, subscribe_with},
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,
     permit::Permit,

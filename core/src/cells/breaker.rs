@@ -21,7 +21,7 @@ use super::{
 use crate::kernel::{
     breaker::{Admission, Answer, Arrival, Command, Move, State, epoch_of},
     call::{Pass, Rejection},
-    outcome::{OpenReason, Outcome, Position, RejectReason},
+    outcome::{ChangeReason, OpenReason, Outcome, Position, RejectReason},
     policy::breaker::BreakerPolicy,
     time::{Instant, Span},
     window::{Counts, tick},
@@ -44,6 +44,19 @@ pub struct Transition {
     pub reason: Option<OpenReason>,
     /// The epoch that began with it.
     pub epoch: u32,
+}
+
+/// A transition, and what it was made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// The transition.
+    pub transition: Transition,
+    /// What it was made for.
+    pub why: ChangeReason,
+    /// The failures in a row and the window, where a test made it.
+    pub tested: Option<(u32, Counts)>,
+    /// The deadline of the new state.
+    pub until: Instant,
 }
 
 /// What a breaker looks like at one moment.
@@ -180,7 +193,7 @@ impl BreakerCells {
         policy: &BreakerPolicy,
         now: Instant,
         draw: impl Fn() -> u64,
-        moved: impl FnOnce(Transition),
+        moved: impl FnOnce(Turned),
     ) -> Result<Pass, Rejection> {
         if let Some(rejection) = self.held_off(|| now, Span::ZERO) {
             return Err(rejection);
@@ -204,15 +217,15 @@ impl BreakerCells {
                     }
                 }
                 Admission::Turn(turn) => {
-                    if let Some((to, _)) = self.turn(word, turn, policy, now, &draw) {
-                        moved(transition(state, to));
-                        return Ok(Pass { epoch: to.epoch });
+                    if let Some(turned) = self.turn(word, turn, policy, now, &draw) {
+                        moved(turned);
+                        return Ok(Pass { epoch: turn.to.epoch });
                     }
                 }
                 Admission::Lost(turn) => {
-                    if let Some((to, until)) = self.turn(word, turn, policy, now, &draw) {
-                        moved(transition(state, to));
-                        let retry_after = Some(until.since(now));
+                    if let Some(turned) = self.turn(word, turn, policy, now, &draw) {
+                        moved(turned);
+                        let retry_after = Some(turned.until.since(now));
                         return Err(Rejection { reason: RejectReason::Open, retry_after });
                     }
                 }
@@ -267,7 +280,7 @@ impl BreakerCells {
         took: Span,
         now: Instant,
         draw: impl Fn() -> u64,
-        moved: impl FnOnce(Transition),
+        moved: impl FnOnce(Turned),
     ) -> bool {
         let outcome = policy.judged(outcome, took);
         let slow = policy.is_slow(took);
@@ -298,8 +311,8 @@ impl BreakerCells {
                         }
                     }
                     Answer::Turn(turn) => {
-                        if let Some((to, _)) = self.turn(word, turn, policy, now, &draw) {
-                            moved(transition(state, to));
+                        if let Some(turned) = self.turn(word, turn, policy, now, &draw) {
+                            moved(turned);
                             return true;
                         }
                     }
@@ -376,13 +389,14 @@ impl BreakerCells {
         counts: Counts,
         now: Instant,
         draw: impl Fn() -> u64,
-        moved: impl FnOnce(Transition),
+        moved: impl FnOnce(Turned),
     ) {
         let Some(reason) = policy.verdict(consecutive, counts) else { return };
         let state = State::unpack(word);
         let Some(forgiven_at) = self.deadline(state, policy, now) else { return };
-        if let Some((to, _)) = self.turn(word, state.opened(reason, forgiven_at, now), policy, now, draw) {
-            moved(transition(state, to));
+        let turned = self.turn(word, state.opened(reason, forgiven_at, now), policy, now, draw);
+        if let Some(turned) = turned {
+            moved(Turned { tested: Some((consecutive, counts)), ..turned });
         }
     }
 
@@ -392,7 +406,7 @@ impl BreakerCells {
         policy: &BreakerPolicy,
         command: Command,
         now: Instant,
-        moved: impl FnOnce(Transition),
+        moved: impl FnOnce(Turned),
     ) {
         loop {
             let word = self.state_word();
@@ -400,8 +414,8 @@ impl BreakerCells {
             let Some(deadline) = self.deadline(state, policy, now) else { continue };
             let Some(turn) = state.commanded(command, deadline, policy, now) else { return };
             // No command draws: each says its deadline itself.
-            if let Some((to, _)) = self.turn(word, turn, policy, now, || 0) {
-                return moved(transition(state, to));
+            if let Some(turned) = self.turn(word, turn, policy, now, || 0) {
+                return moved(turned);
             }
         }
     }
@@ -449,7 +463,7 @@ impl BreakerCells {
         policy: &BreakerPolicy,
         now: Instant,
         draw: impl Fn() -> u64,
-    ) -> Option<(State, Instant)> {
+    ) -> Option<Turned> {
         let to = turn.to;
         if !self.swap(from, to) {
             return None;
@@ -462,7 +476,8 @@ impl BreakerCells {
         // A probe of this epoch may have been granted meanwhile, and have moved the deadline on.
         let half_open = to.position == Position::HalfOpen;
         self.write_deadline(to.epoch, |held| held.filter(|_| half_open).map_or(at, |held| held.max(at)));
-        Some((to, at))
+        let transition = transition(State::unpack(from), to);
+        Some(Turned { transition, why: turn.why, tested: None, until: at })
     }
 
     /// Starts an epoch: brings the words into it, also where nothing will be counted, so that none lags

@@ -21,7 +21,7 @@
 
 use super::{
     call::Rejection,
-    outcome::{OpenReason, Outcome, Position, RejectReason},
+    outcome::{ChangeReason, OpenReason, Outcome, Position, RejectReason},
     policy::breaker::BreakerPolicy,
     random::between,
     time::{Instant, Span},
@@ -187,6 +187,7 @@ impl State {
         Move {
             to: Self { opens, reason: Some(reason), slow_cause, ..self.arrive(Position::Open) },
             deadline: Arrival::Cooldown,
+            why: reason.into(),
         }
     }
 
@@ -204,7 +205,8 @@ impl State {
                 let mut to = self.arrive(Position::HalfOpen);
                 to.probes.out = 1;
                 let lost_at = policy.probes_lost_at(now);
-                Admission::Turn(Move { to, deadline: Arrival::At(lost_at) })
+                let why = ChangeReason::CooldownOver;
+                Admission::Turn(Move { to, deadline: Arrival::At(lost_at), why })
             }
             Position::HalfOpen => {
                 let probes = self.probes;
@@ -238,7 +240,8 @@ impl State {
             if u32::from(probes.succeeded) >= policy.close_after {
                 let forgiven_at = now.after(policy.cooldown_after(self.opens)).ceil_to_milli();
                 let to = Self { reason: None, ..self.arrive(Position::Closed) };
-                return Answer::Turn(Move { to, deadline: Arrival::At(forgiven_at) });
+                let why = ChangeReason::ProbesSucceeded;
+                return Answer::Turn(Move { to, deadline: Arrival::At(forgiven_at), why });
             }
         }
         Answer::Count(Self { probes, ..self })
@@ -254,13 +257,16 @@ impl State {
         now: Instant,
     ) -> Option<Move> {
         let kept = self.forgiven(forgiven_at, now);
+        let why = command.reason();
         let open = |from: Self, until: Instant| Move {
             to: Self { reason: Some(OpenReason::Manual), slow_cause: false, ..from.arrive(Position::Open) },
             deadline: Arrival::At(until.ceil_to_milli()),
+            why,
         };
         let other = |from: Self, position: Position| Move {
             to: Self { reason: None, slow_cause: false, ..from.arrive(position) },
             deadline: Arrival::At(Instant::ZERO),
+            why,
         };
         Some(match (command, self.position) {
             (Command::Trip(span), _) => open(kept, now.after(span.unwrap_or(policy.cooldown))),
@@ -276,7 +282,7 @@ impl State {
                     Position::Open => now.after(remaining).ceil_to_milli(),
                     _ => Instant::ZERO,
                 };
-                Move { to, deadline: Arrival::At(until) }
+                Move { to, deadline: Arrival::At(until), why }
             }
         })
     }
@@ -311,6 +317,8 @@ pub struct Move {
     pub to: State,
     /// Its deadline.
     pub deadline: Arrival,
+    /// What it is made for.
+    pub why: ChangeReason,
 }
 
 /// How the deadline of a new state is found.
@@ -370,6 +378,19 @@ pub enum Command {
         /// How long it was still to stay open.
         remaining: Span,
     },
+}
+
+impl Command {
+    /// The reason of the transition that it makes.
+    const fn reason(self) -> ChangeReason {
+        match self {
+            Self::Trip(_) => ChangeReason::Manual,
+            Self::Reset => ChangeReason::Reset,
+            Self::ForceOpen | Self::ForceClosed => ChangeReason::Forced,
+            Self::Automatic => ChangeReason::Automatic,
+            Self::Restore { .. } => ChangeReason::Restored,
+        }
+    }
 }
 
 impl BreakerPolicy {

@@ -16,10 +16,13 @@
 //! | [`Call::cancelled`] | the caller gave up | nothing |
 //!
 //! INVARIANT: an attempt is recorded at the breaker exactly once, and never after its cut.
+//!
+//! INVARIANT: each cut, retry and stop is told once; a call that is healthy tells nothing.
 
 use super::{
+    event::Notice,
     jitter::Waits,
-    outcome::{Outcome, RejectReason, StopReason},
+    outcome::{Cut, Outcome, RejectReason, StopReason},
     policy::{
         guard::{GuardPolicy, WhenOpen},
         retry::RetryPolicy,
@@ -49,7 +52,7 @@ pub struct Rejection {
 
 /// The breaker of a call, beside what the retry decision consults.
 pub trait Surroundings: Resources {
-    /// Asks the breaker for admission; always granted without a breaker.
+    /// Asks the breaker for admission, which tells of a rejection; always granted without a breaker.
     ///
     /// # Errors
     /// The rejection.
@@ -58,6 +61,8 @@ pub trait Surroundings: Resources {
     fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant);
     /// Deposits into the budget, at the start of a call.
     fn deposit(&self);
+    /// Hears what was decided, after that.
+    fn tell(&self, notice: Notice);
 }
 
 /// What the user's function made of an attempt.
@@ -69,15 +74,6 @@ pub enum Verdict {
     Failure(Failure),
     /// It ended in a way that says nothing of the dependency.
     Ignored,
-}
-
-/// What bounds an attempt; fixed when it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// `attempt_timeout`, which is a retryable failure.
-    Attempt,
-    /// The deadline of the call.
-    Deadline,
 }
 
 /// An attempt to make.
@@ -168,6 +164,7 @@ impl Call {
     /// The next attempt, if it may be made.
     pub fn next(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Step {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.timed_out(Cut::Deadline, policy, surroundings);
             return Step::Exceeded;
         }
         match surroundings.acquire(now) {
@@ -213,7 +210,10 @@ impl Call {
                 return Step::Wait(wait);
             }
         }
-        if self.attempts == 0 { Step::Reject(rejection) } else { Step::Stop(StopReason::BreakerOpen) }
+        if self.attempts == 0 {
+            return Step::Reject(rejection);
+        }
+        self.stop(StopReason::BreakerOpen, surroundings, now)
     }
 
     /// The running attempt came to an end at `now`. Judged as cut where its time was up by then, so
@@ -248,12 +248,14 @@ impl Call {
     /// The time of the running attempt was up at `now`.
     pub fn cut(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Settled {
         match self.running.and_then(|running| running.cut) {
-            Some((Cut::Attempt, _)) => {
+            Some((which @ Cut::Attempt, _)) => {
+                self.timed_out(which, policy, surroundings);
                 self.finish(surroundings, Outcome::Failure, now);
                 let step = self.failed(policy, surroundings, Failure::RETRYABLE, now);
                 Settled { step, timed_out: true }
             }
-            Some((Cut::Deadline, _)) => {
+            Some((which @ Cut::Deadline, _)) => {
+                self.timed_out(which, policy, surroundings);
                 // A caller that had waited before had little time left, which condemns nobody.
                 let outcome = if self.waited { Outcome::Ignored } else { Outcome::Failure };
                 self.finish(surroundings, outcome, now);
@@ -284,16 +286,35 @@ impl Call {
         let Some(retry) = &policy.retry else {
             let reason =
                 if failure.retryable { StopReason::AttemptsExhausted } else { StopReason::NotRetryable };
-            return Step::Stop(reason);
+            return self.stop(reason, surroundings, now);
         };
         let resources = Weighed { surroundings, when_open: policy.when_open };
-        match self.retries.failed(retry, failure, now, self.deadline, &resources) {
+        let decision = self.retries.failed(retry, failure, now, self.deadline, &resources);
+        let (origin, elapsed) = (self.retries.origin(), Some(self.elapsed(now)));
+        Notice::of_decision(decision, self.attempts, origin, elapsed)
+            .for_each(|notice| surroundings.tell(notice));
+        match decision {
             Decision::Wait(wait) => {
                 self.waited = true;
                 Step::Wait(wait)
             }
             Decision::Stop(reason) => Step::Stop(reason),
         }
+    }
+
+    fn stop(&self, reason: StopReason, surroundings: &impl Surroundings, now: Instant) -> Step {
+        let elapsed = Some(self.elapsed(now));
+        surroundings.tell(Notice::GiveUp { attempts: self.attempts, elapsed, reason });
+        Step::Stop(reason)
+    }
+
+    fn timed_out(&self, which: Cut, policy: &GuardPolicy, surroundings: &impl Surroundings) {
+        let timeout = match which {
+            Cut::Attempt => policy.attempt_timeout,
+            Cut::Deadline => policy.deadline,
+        };
+        let timeout = timeout.unwrap_or_default();
+        surroundings.tell(Notice::Timeout { attempt: self.attempts, timeout, which });
     }
 
     /// How many attempts have begun.
@@ -381,6 +402,8 @@ mod tests {
         fn record(&self, _: Pass, _: Outcome, _: Span, _: Instant) {}
 
         fn deposit(&self) {}
+
+        fn tell(&self, _: Notice) {}
     }
 
     fn failed(when_open: WhenOpen) -> (Step, u64) {

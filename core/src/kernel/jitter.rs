@@ -16,6 +16,7 @@
 
 use super::{
     backoff::Bases,
+    outcome::Origin,
     policy::waits::{Backoff, Jitter},
     random::between,
     time::Span,
@@ -26,6 +27,7 @@ use super::{
 pub struct Waits {
     bases: Bases,
     last: Option<Span>,
+    hinted: bool,
 }
 
 impl Waits {
@@ -46,7 +48,9 @@ impl Waits {
             None => base,
         };
         self.last = Some(wait);
-        match hint.filter(|hint| *hint > wait) {
+        let hint = hint.filter(|hint| *hint > wait);
+        self.hinted = hint.is_some();
+        match hint {
             Some(hint) if jitter == Jitter::None => hint,
             Some(hint) => {
                 let half = Span::from_nanos(hint.as_nanos() / 2);
@@ -54,6 +58,11 @@ impl Waits {
             }
             None => wait,
         }
+    }
+
+    /// What the last wait came from.
+    pub const fn origin(&self) -> Origin {
+        if self.hinted { Origin::Hint } else { Origin::Backoff }
     }
 
     fn bounds(&self, base: Span, backoff: &Backoff, jitter: Jitter) -> Option<(Span, Span)> {

@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod budget;
 pub mod call;
 pub mod error;
+pub mod event;
 pub mod jitter;
 pub mod name;
 pub mod outcome;

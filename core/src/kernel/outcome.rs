@@ -1,18 +1,5 @@
 //! What became of an attempt, and the words for every reason a decision can have.
 
-/// What became of an admitted call, in the breaker's eyes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The dependency answered well.
-    Success,
-    /// The dependency failed.
-    Failure,
-    /// Not the dependency's fault: counts as nothing.
-    Ignored,
-    /// The caller gave up: counts as nothing, unless it had waited for `abandon_after`.
-    Cancelled,
-}
-
 /// Declares an enum of reasons together with their words.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -41,6 +28,20 @@ macro_rules! words {
             }
         }
     };
+}
+
+words! {
+    /// What became of an admitted call, in the breaker's eyes.
+    Outcome {
+        /// The dependency answered well.
+        Success = "success",
+        /// The dependency failed.
+        Failure = "failure",
+        /// Not the dependency's fault: counts as nothing.
+        Ignored = "ignored",
+        /// The caller gave up: counts as nothing, unless it had waited for `abandon_after`.
+        Cancelled = "cancelled",
+    }
 }
 
 words! {
@@ -107,6 +108,70 @@ words! {
     }
 }
 
+words! {
+    /// Why a breaker went from one state to another: the test or the probes that opened it, what ended a
+    /// cooldown or a half-open state, or an operator's command.
+    ChangeReason {
+        /// So many failures in a row.
+        ConsecutiveFailures = "consecutive_failures",
+        /// The share of failures in the window.
+        FailureRate = "failure_rate",
+        /// The share of slow calls in the window.
+        SlowRate = "slow_rate",
+        /// Probes failed.
+        ProbeFailed = "probe_failed",
+        /// Probes were lost or are hanging.
+        ProbeTimeout = "probe_timeout",
+        /// The cooldown was over, and a call came to probe.
+        CooldownOver = "cooldown_over",
+        /// Enough probes succeeded.
+        ProbesSucceeded = "probes_succeeded",
+        /// An operator tripped it.
+        Manual = "manual",
+        /// An operator reset it.
+        Reset = "reset",
+        /// An operator forced it open or closed.
+        Forced = "forced",
+        /// An operator took an override back.
+        Automatic = "automatic",
+        /// A snapshot was restored.
+        Restored = "restored",
+    }
+}
+
+impl From<OpenReason> for ChangeReason {
+    fn from(reason: OpenReason) -> Self {
+        match reason {
+            OpenReason::ConsecutiveFailures => Self::ConsecutiveFailures,
+            OpenReason::FailureRate => Self::FailureRate,
+            OpenReason::SlowRate => Self::SlowRate,
+            OpenReason::ProbeFailed => Self::ProbeFailed,
+            OpenReason::ProbeTimeout => Self::ProbeTimeout,
+            OpenReason::Manual => Self::Manual,
+        }
+    }
+}
+
+words! {
+    /// What a wait before a retry came from.
+    Origin {
+        /// The retry's own backoff.
+        Backoff = "backoff",
+        /// The server's hint, which was longer.
+        Hint = "hint",
+    }
+}
+
+words! {
+    /// What bounds an attempt; fixed when it starts.
+    Cut {
+        /// `attempt_timeout`, which is a retryable failure.
+        Attempt = "attempt",
+        /// The deadline of the call.
+        Deadline = "deadline",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +182,17 @@ mod tests {
         assert!(OpenReason::ALL.iter().all(|r| OpenReason::from_word(r.as_str()) == Some(*r)));
         assert!(RejectReason::ALL.iter().all(|r| RejectReason::from_word(r.as_str()) == Some(*r)));
         assert!(StopReason::ALL.iter().all(|r| StopReason::from_word(r.as_str()) == Some(*r)));
+        assert!(ChangeReason::ALL.iter().all(|r| ChangeReason::from_word(r.as_str()) == Some(*r)));
+        assert!(Outcome::ALL.iter().all(|o| Outcome::from_word(o.as_str()) == Some(*o)));
+        assert!(Origin::ALL.iter().all(|o| Origin::from_word(o.as_str()) == Some(*o)));
+        assert!(Cut::ALL.iter().all(|c| Cut::from_word(c.as_str()) == Some(*c)));
         assert_eq!(Position::from_word("ajar"), None);
+    }
+
+    #[test]
+    fn why_a_breaker_opened_is_the_same_word_as_why_its_state_changed() {
+        for reason in OpenReason::ALL {
+            assert_eq!(ChangeReason::from(*reason).as_str(), reason.as_str());
+        }
     }
 }

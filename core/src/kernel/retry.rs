@@ -14,7 +14,7 @@
 
 use super::{
     jitter::Waits,
-    outcome::StopReason,
+    outcome::{Origin, StopReason},
     policy::retry::RetryPolicy,
     time::{Instant, Span},
 };
@@ -93,5 +93,15 @@ impl Attempts {
             return Decision::Stop(StopReason::BudgetExhausted);
         }
         Decision::Wait(wait)
+    }
+
+    /// How many attempts have failed.
+    pub const fn failures(&self) -> u32 {
+        self.failed
+    }
+
+    /// What the last wait came from.
+    pub const fn origin(&self) -> Origin {
+        self.waits.origin()
     }
 }

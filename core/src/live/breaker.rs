@@ -4,15 +4,17 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     clock::{Clock, Timer},
+    events::{About, Course, Filter, Source, tell},
     snapshot::Snapshot,
     stream::Stream,
 };
 use crate::{
-    cells::breaker::{BreakerCells, Transition},
+    cells::breaker::{BreakerCells, Transition, Turned},
     kernel::{
-        breaker::Command,
+        breaker::{Command, State},
         call::{Pass, Rejection},
         error::{BreakerOpen, InvalidPolicy},
+        event::Event,
         name::Name,
         outcome::{OpenReason, Outcome, Position},
         policy::breaker::BreakerPolicy,
@@ -20,7 +22,8 @@ use crate::{
     },
 };
 
-type Listener = Box<dyn Fn(&Transition) + Send + Sync>;
+/// Boxed once more where it is kept: few breakers have one, and a thin pointer is half a fat one.
+struct Listener(Box<dyn Fn(&Transition) + Send + Sync>);
 
 /// The live state of one dependency.
 ///
@@ -42,7 +45,8 @@ pub struct Breaker {
     timer: Timer,
     cells: BreakerCells,
     stream: Stream,
-    listener: Option<Listener>,
+    course: Course,
+    listener: Option<Box<Listener>>,
     /// Whether durations matter to the policy.
     timed: bool,
     /// Whether the coarse clock tells the ticks of the window apart.
@@ -98,6 +102,7 @@ impl Breaker {
             name,
             policy,
             stream: Stream::new(seed),
+            course: Course::new(State::NEW.epoch),
             timer,
             listener: None,
             grain,
@@ -105,10 +110,12 @@ impl Breaker {
     }
 
     /// Has `listener` told of each transition, once, after it happened. It runs on the thread that made
-    /// the transition and cannot change it; a panic in it reaches that thread's caller.
+    /// the transition and cannot change it; a panic in it reaches that thread's caller, and its time is the
+    /// caller's. For who must know which call made a transition; everyone else
+    /// [subscribes](crate::subscribe).
     #[must_use]
     pub fn on_transition(mut self, listener: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
-        self.listener = Some(Box::new(listener));
+        self.listener = Some(Box::new(Listener(Box::new(listener))));
         self
     }
 
@@ -175,7 +182,7 @@ impl Breaker {
     /// The rejection.
     #[inline]
     pub fn acquire_at(&self, now: Instant) -> Result<Pass, Rejection> {
-        self.acquire_by(&self.policy, now)
+        self.acquire_by(&self.policy, now).inspect_err(|rejection| self.rejected(*rejection, None))
     }
 
     /// Records an outcome at an instant since this breaker's creation. `false` if it came late.
@@ -194,12 +201,14 @@ impl Breaker {
     /// The rejection while it is open for longer than the coarse clock may err.
     #[inline]
     pub(crate) fn held_off(&self) -> Option<Rejection> {
-        self.cells.held_off(|| self.timer.coarse(), self.grain)
+        let rejection = self.cells.held_off(|| self.timer.coarse(), self.grain)?;
+        self.rejected(rejection, None);
+        Some(rejection)
     }
 
-    /// By the policy as a guard sees it.
+    /// By the policy as a guard sees it, which tells of rejections itself.
     pub(crate) fn acquire_by(&self, policy: &BreakerPolicy, now: Instant) -> Result<Pass, Rejection> {
-        self.cells.acquire(policy, now, || self.stream.draw(), |moved| self.tell(moved))
+        self.cells.acquire(policy, now, || self.stream.draw(), |turned| self.turned(turned, policy, now))
     }
 
     pub(crate) fn record_by(
@@ -210,12 +219,56 @@ impl Breaker {
         took: Span,
         now: Instant,
     ) -> bool {
-        self.cells.record(policy, pass, outcome, took, now, || self.stream.draw(), |moved| self.tell(moved))
+        let draw = || self.stream.draw();
+        let moved = |turned| self.turned(turned, policy, now);
+        let counted = self.cells.record(policy, pass, outcome, took, now, draw, moved);
+        if !counted {
+            tell(self.about(), || Event::LateResult { breaker: self.name.clone(), outcome });
+        }
+        counted
     }
 
-    fn tell(&self, moved: Transition) {
+    /// Tells of a rejection, of a call through `guard` or through the breaker alone.
+    pub(crate) fn rejected(&self, rejection: Rejection, guard: Option<(&Name, &Source)>) {
+        let about = About { guard: guard.map_or(0, |(_, guard)| guard.known()), ..self.about() };
+        tell(about, || Event::Reject {
+            breaker: self.name.clone(),
+            guard: guard.map(|(name, _)| name.clone()),
+            reason: rejection.reason,
+            retry_after: rejection.retry_after,
+            nth: self.course.reject(),
+        });
+    }
+
+    fn about(&self) -> About {
+        About { guard: 0, breaker: self.course.source.known() }
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.course.source
+    }
+
+    fn turned(&self, turned: Turned, policy: &BreakerPolicy, now: Instant) {
+        let Turned { transition, why, tested, until } = turned;
+        self.course.tell(transition.epoch, now, || {
+            let counts = tested.filter(|_| policy.window.is_some()).map(|(_, counts)| counts);
+            Event::StateChange {
+                breaker: self.name.clone(),
+                old: transition.from,
+                new: transition.to,
+                reason: why,
+                epoch: transition.epoch,
+                consecutive: tested.map(|(consecutive, _)| consecutive.into()),
+                total: counts.map(|counts| counts.total),
+                failures: counts.map(|counts| counts.failures),
+                slow: counts.filter(|_| policy.slow_call.is_some()).map(|counts| counts.slow),
+                lasted: Span::ZERO,
+                open_for: (transition.to == Position::Open).then(|| until.since(now)),
+                rejected: 0,
+            }
+        });
         if let Some(listener) = &self.listener {
-            listener(&moved);
+            (listener.0)(&transition);
         }
     }
 
@@ -273,7 +326,7 @@ impl Breaker {
 
     /// Carries out a command at an instant since this breaker's creation.
     pub fn command_at(&self, command: Command, now: Instant) {
-        self.cells.command(&self.policy, command, now, |moved| self.tell(moved));
+        self.cells.command(&self.policy, command, now, |turned| self.turned(turned, &self.policy, now));
     }
 
     /// The state in portable form, to restore in another process.
@@ -303,5 +356,12 @@ impl Breaker {
     pub fn restore_at(&self, snapshot: &Snapshot, now: Instant) -> Result<(), InvalidPolicy> {
         self.command_at(snapshot.command()?, now);
         Ok(())
+    }
+}
+
+impl From<&Breaker> for Filter {
+    /// The events of this breaker.
+    fn from(breaker: &Breaker) -> Self {
+        Self::only(About { guard: 0, breaker: breaker.source().number() })
     }
 }

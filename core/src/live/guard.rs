@@ -8,11 +8,13 @@ use super::{
     breaker::Breaker,
     budget::Budget,
     clock::{Clock, Timer},
+    events::{About, Filter, Source, tell},
     stream::Stream,
 };
 use crate::kernel::{
     call::{Call, Pass, Rejection, Surroundings},
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
+    event::Notice,
     name::Name,
     outcome::{Outcome, Position},
     policy::{BreakerPolicy, Dialect, GuardPolicy},
@@ -43,6 +45,7 @@ pub struct Guard {
     budget_ahead: Span,
     stream: Stream,
     timer: Timer,
+    source: Source,
 }
 
 impl Guard {
@@ -97,6 +100,7 @@ impl Guard {
             breaker,
             budget,
             timer,
+            source: Source::new(),
         }
     }
 
@@ -216,7 +220,9 @@ impl Surroundings for Guard {
             None => Ok(Pass { epoch: 0 }),
             Some((breaker, policy)) => match breaker.cells().pass() {
                 Some(pass) => Ok(pass),
-                None => breaker.acquire_by(policy, now.after(self.breaker_ahead)),
+                None => breaker
+                    .acquire_by(policy, now.after(self.breaker_ahead))
+                    .inspect_err(|rejection| breaker.rejected(*rejection, Some((&self.name, &self.source)))),
             },
         }
     }
@@ -235,6 +241,18 @@ impl Surroundings for Guard {
         if let Some(budget) = &self.budget {
             budget.deposit();
         }
+    }
+
+    fn tell(&self, notice: Notice) {
+        tell(About { guard: self.source.known(), breaker: 0 }, || notice.by(Some(&self.name)));
+    }
+}
+
+impl From<&Guard> for Filter {
+    /// The events of this guard and of its breaker.
+    fn from(guard: &Guard) -> Self {
+        let breaker = guard.breaker.as_ref().map_or(0, |breaker| breaker.source().number());
+        Self::only(About { guard: guard.source.number(), breaker })
     }
 }
 

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod budget;
 pub mod builder;
 pub mod clock;
+pub mod events;
 pub mod guard;
 pub mod key;
 pub mod permit;

@@ -19,7 +19,8 @@ use std::{
 
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
-use crate::kernel::name::Name;
+use super::events::{About, tell};
+use crate::kernel::{event::Event, name::Name};
 use ring::{Entry, Ring};
 
 pub use kept::Kept;
@@ -147,7 +148,12 @@ impl<V: Kept> Registry<V> {
         };
         // What left the registry, or could not enter it, is dropped here, where the lock is not held.
         match left {
-            Ok(_evicted) => Ok(made),
+            Ok(evicted) => {
+                if let Some(evicted) = evicted {
+                    tell(About::default(), || Event::Eviction { key: evicted.into_key() });
+                }
+                Ok(made)
+            }
             Err(_refused) => Err(RegistryFull { name, capacity: self.capacity }),
         }
     }

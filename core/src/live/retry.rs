@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::{
     budget::Budget,
     clock::{Clock, Timer},
+    events::{About, tell},
     stream::Stream,
 };
 use crate::kernel::{
+    event::Notice,
     policy::retry::RetryPolicy,
     retry::{Attempts, Decision, Failure, Resources},
     time::{Instant, Span},
@@ -98,7 +100,11 @@ impl Retry {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Decision {
-        attempts.failed(&self.policy, failure, now, deadline, self)
+        let decision = attempts.failed(&self.policy, failure, now, deadline, self);
+        for notice in Notice::of_decision(decision, attempts.failures(), attempts.origin(), None) {
+            tell(About::default(), || notice.by(None));
+        }
+        decision
     }
 }
 

@@ -34,7 +34,8 @@ impl Bench {
         Self { policy, cells, moves: AtomicU32::new(0) }
     }
 
-    fn told(&self, moved: Transition) {
+    fn told(&self, turned: Turned) {
+        let moved = turned.transition;
         self.moves.fetch_add(1, Ordering::Relaxed);
         assert_eq!(moved.reason.is_some(), moved.to == Position::Open);
     }

@@ -41,6 +41,11 @@ impl<V> Entry<V> {
     pub(super) const fn new(key: Name, value: Arc<V>) -> Self {
         Self { key, value, used: AtomicBool::new(false) }
     }
+
+    /// Its key; its value goes.
+    pub(super) fn into_key(self) -> Name {
+        self.key
+    }
 }
 
 /// The entries of a registry.

@@ -1,0 +1,56 @@
+//! The one place where decisions are told: to the queues of all who listen now.
+//!
+//! INVARIANT: a queue's lock is taken last, and no foreign code runs under any lock.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use super::{filter::About, queue::Queue};
+use crate::kernel::event::Event;
+
+/// How many listen.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+static QUEUES: RwLock<Vec<Arc<Queue>>> = RwLock::new(Vec::new());
+
+/// Whether anybody listens: all that a decision costs where nobody does.
+#[inline]
+pub(super) fn is_heard() -> bool {
+    // ORDERING: relaxed; who begins to listen while a decision is being made may miss it.
+    LISTENERS.load(Ordering::Relaxed) != 0
+}
+
+pub(super) fn enter(queue: Arc<Queue>) {
+    QUEUES.write().unwrap_or_else(PoisonError::into_inner).push(queue);
+    LISTENERS.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn leave(queue: &Arc<Queue>) {
+    let mut queues = QUEUES.write().unwrap_or_else(PoisonError::into_inner);
+    let place = queues.iter().position(|other| Arc::ptr_eq(other, queue));
+    let gone = place.map(|place| queues.swap_remove(place));
+    drop(queues);
+    if gone.is_some() {
+        LISTENERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells of an event, if anybody listens. `event` is made only where it is heard; it says, too, whether it
+/// is a rejection that is not the first one.
+#[inline]
+pub(crate) fn tell(about: About, event: impl FnOnce() -> Event) {
+    if is_heard() {
+        spread(about, &event());
+    }
+}
+
+/// Puts an event into the queues of those who want it.
+#[cold]
+pub(super) fn spread(about: About, event: &Event) {
+    let repeated = matches!(event, Event::Reject { nth, .. } if *nth > 1);
+    let queues = QUEUES.read().unwrap_or_else(PoisonError::into_inner);
+    for queue in queues.iter().filter(|queue| queue.filter.takes(about, repeated)) {
+        queue.put(event.clone());
+    }
+}
