@@ -27,10 +27,7 @@ use super::{
     filter::{About, Source},
     hub,
 };
-use crate::kernel::{
-    event::Event,
-    time::Instant,
-};
+use crate::kernel::{event::Event, time::Instant};
 
 /// How many transitions of one breaker are kept for one that is missing.
 const MOST_KEPT: usize = 64;

@@ -1,0 +1,11 @@
+//! What a program hears of the decisions that were made: which events, in which order, and what becomes of
+//! listeners that are slow, or panic, or leave.
+
+#[path = "events/listeners.rs"]
+mod listeners;
+#[path = "events/once.rs"]
+mod once;
+#[path = "events/scenarios.rs"]
+mod scenarios;
+#[path = "events/threads.rs"]
+mod threads;
