@@ -33,8 +33,9 @@
 //!
 //! # Features
 //!
-//! `toml` and `json` (both by default) read policy documents; `tokio` adds [`Guard`]'s `run`, which sleeps on
-//! tokio's timer. Any other runtime can be given to `Guard::run_on` as a [`Sleep`].
+//! `toml` and `json` (both by default) read policy documents; `http` says what the answers of HTTP mean;
+//! `tokio` adds [`Guard`]'s `run`, which sleeps on tokio's timer. Any other runtime can be given to
+//! `Guard::run_on` as a [`Sleep`].
 #![forbid(unsafe_code)]
 
 pub mod cells;
@@ -51,12 +52,15 @@ pub use drive::{
     error::{Account, Error},
     future::Sleep,
 };
+#[cfg(feature = "http")]
+pub use kernel::http;
 #[cfg(any(feature = "toml", feature = "json"))]
 pub use kernel::policy::PolicyDocument;
 pub use kernel::{
     call::Verdict,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
     event::{Event, Fact, Severity},
+    grpc,
     name::Name,
     outcome::{ChangeReason, Cut, OpenReason, Origin, Outcome, Position, RejectReason, StopReason},
     policy::{

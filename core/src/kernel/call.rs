@@ -125,6 +125,7 @@ pub struct Call {
     started: Instant,
     deadline: Option<Instant>,
     attempts: u32,
+    once: bool,
     waited: bool,
     retries: Attempts,
     rejections: Waits,
@@ -139,6 +140,7 @@ impl Call {
             started: now,
             deadline: policy.deadline.map(|deadline| now.after(deadline)),
             attempts: 0,
+            once: false,
             waited: false,
             retries: Attempts::default(),
             rejections: Waits::default(),
@@ -152,6 +154,7 @@ impl Call {
             started: now,
             deadline: policy.deadline.map(|deadline| now.after(deadline)),
             attempts: 0,
+            once: false,
             waited: false,
             retries: Attempts::default(),
             rejections: Waits::default(),
@@ -159,6 +162,13 @@ impl Call {
         };
         call.start(policy, pass, now);
         call
+    }
+
+    /// The same call, of which no failure is retried, not even a timeout: what it does may not be done
+    /// twice.
+    #[must_use]
+    pub const fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// The next attempt, if it may be made.
@@ -283,6 +293,7 @@ impl Call {
         failure: Failure,
         now: Instant,
     ) -> Step {
+        let failure = Failure { retryable: failure.retryable && !self.once, ..failure };
         let Some(retry) = &policy.retry else {
             let reason =
                 if failure.retryable { StopReason::AttemptsExhausted } else { StopReason::NotRetryable };
@@ -421,6 +432,25 @@ mod tests {
         let whole = Span::from_millis(100);
         assert_eq!(failed(WhenOpen::Fail), (Step::Stop(StopReason::BreakerOpen), 1));
         assert_eq!(failed(WhenOpen::Wait), (Step::Wait(whole), 1), "the largest draw is the whole wait");
+    }
+
+    #[test]
+    fn what_is_done_once_is_not_tried_again_whatever_became_of_it() {
+        let policy = GuardDraft::default().build().expect("the policy is valid");
+        let step = |once, timed_out| {
+            let around = Once::default();
+            let call = Call::begin(&policy, &around, Instant::ZERO);
+            let mut call = if once { call.once() } else { call };
+            call.next(&policy, &around, Instant::ZERO);
+            let now = Instant::from_millis(if timed_out { 10_000 } else { 1 });
+            let settled = call.settled(&policy, &around, Verdict::Failure(Failure::RETRYABLE), now);
+            assert_eq!(settled.timed_out, timed_out);
+            settled.step
+        };
+        for timed_out in [false, true] {
+            assert_eq!(step(true, timed_out), Step::Stop(StopReason::NotRetryable));
+            assert_eq!(step(false, timed_out), Step::Stop(StopReason::BreakerOpen), "it goes on to ask");
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub mod budget;
 pub mod call;
 pub mod error;
 pub mod event;
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod jitter;
 pub mod name;
 pub mod outcome;
