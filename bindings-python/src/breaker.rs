@@ -20,6 +20,7 @@ use crate::{
     guard::{Guard, seed},
     hooks::{Hooks, Raw, Settings},
     permit::Permit,
+    switch,
     value::{entries, raw, secs, span},
 };
 
@@ -109,6 +110,9 @@ impl Breaker {
 
     /// Asks for admission.
     fn acquire(&self, py: Python<'_>) -> PyResult<Permit> {
+        if switch::is_disabled() {
+            return Ok(Permit::of_none());
+        }
         self.core().acquire_owned().map(Permit::new).map_err(|error| breaker_open(py, error))
     }
 
@@ -226,6 +230,9 @@ pub(crate) struct BreakerRun {
 
 impl BreakerRun {
     fn begin(breaker: &Breaker) -> Machine {
+        if switch::is_disabled() {
+            return Machine::Off;
+        }
         Machine::Breaker(Self { breaker: Arc::clone(breaker.core()), admission: None })
     }
 

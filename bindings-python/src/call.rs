@@ -13,13 +13,16 @@
 //! raised (a rejection, a timeout), it is raised here. A blocking call waits here and answers no
 //! numbers.
 //!
+//! A call that began while calls are switched off asks no machine and no hook: it makes one attempt and is
+//! over.
+//!
 //! INVARIANT: no Python code runs, and nothing of Python's is dropped, while the run is locked.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use overcurrent::{
     Span, StopReason, Verdict, idempotency_key,
-    kernel::call::{Rejection, Settled, Step},
+    kernel::call::{Attempt, Rejection, Settled, Step},
 };
 use pyo3::{
     BoundObject, PyTraverseError, PyVisit,
@@ -43,6 +46,8 @@ pub(crate) enum Machine {
     Guard(GuardRun),
     Breaker(BreakerRun),
     Retry(RetryRun),
+    /// None: calls are switched off.
+    Off,
 }
 
 /// What the last attempt came to.
@@ -93,6 +98,7 @@ pub(crate) struct Call {
     run: Mutex<Run>,
     key: OnceLock<String>,
     blocking: bool,
+    off: bool,
 }
 
 impl Call {
@@ -114,8 +120,9 @@ impl Call {
     #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
     const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
+        let off = matches!(machine, Machine::Off);
         let run = Run { machine, last: Last::None, cut: None, pause: None, stop: None, over: false };
-        Self { settings, run: Mutex::new(run), key: OnceLock::new(), blocking }
+        Self { settings, run: Mutex::new(run), key: OnceLock::new(), blocking, off }
     }
 }
 
@@ -133,6 +140,9 @@ impl Call {
     #[pyo3(signature = (value, /))]
     fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
+        if self.off {
+            return self.settle(py, Verdict::Success, Last::Value);
+        }
         let verdict = self.settings.get().hooks.value(value).inspect_err(|_| self.cancelled())?;
         self.settle(py, verdict, Last::Value)
     }
@@ -145,6 +155,9 @@ impl Call {
     #[pyo3(signature = (error, /))]
     fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
         let py = error.py();
+        if self.off {
+            return self.settle(py, Verdict::Ignored, Last::None);
+        }
         if !error.is_instance_of::<PyException>() && !error.is_instance_of::<Cut>() {
             self.cancelled();
             return Ok(Next::Over);
@@ -232,7 +245,7 @@ impl Call {
         }
         match &run.machine {
             Machine::Guard(run) => run.traverse(&visit)?,
-            Machine::Breaker(_) => {}
+            Machine::Breaker(_) | Machine::Off => {}
             Machine::Retry(run) => run.traverse(&visit)?,
         }
         visit.call(&self.settings)
@@ -287,11 +300,17 @@ impl Call {
         let time = &self.settings.get().time;
         loop {
             if span != Span::ZERO {
-                if !self.blocking {
-                    self.run().pause = Some(span);
-                    return Ok(Next::Sleep(time.pause(span)));
+                let skipped = time.skips();
+                if skipped {
+                    self.run().machine.skip(span);
                 }
-                time.sleep(py, span)?;
+                if !self.blocking {
+                    self.run().pause = (!skipped).then_some(span);
+                    return Ok(Next::Sleep(if skipped { 0.0 } else { time.pause(span) }));
+                }
+                if !skipped {
+                    time.sleep(py, span)?;
+                }
             }
             let step = self.run().machine.next();
             match step {
@@ -342,7 +361,7 @@ impl Call {
         let refusal = match &self.run().machine {
             Machine::Guard(run) => Some(run.refusal(rejection)),
             Machine::Breaker(run) => Some(run.refusal(rejection)),
-            Machine::Retry(_) => None,
+            Machine::Retry(_) | Machine::Off => None,
         };
         refusal.map_or_else(impossible, |refusal| breaker_open(py, refusal))
     }
@@ -350,7 +369,7 @@ impl Call {
     fn timed_out(&self, py: Python<'_>) -> PyErr {
         let error = match &self.run().machine {
             Machine::Guard(run) => Some(run.attempt_timeout()),
-            Machine::Breaker(_) | Machine::Retry(_) => None,
+            Machine::Breaker(_) | Machine::Retry(_) | Machine::Off => None,
         };
         error.map_or_else(impossible, |error| attempt_timeout(py, error))
     }
@@ -358,7 +377,7 @@ impl Call {
     fn exceeded(&self, py: Python<'_>) -> PyErr {
         let error = match &self.run().machine {
             Machine::Guard(run) => Some(run.deadline_exceeded()),
-            Machine::Breaker(_) | Machine::Retry(_) => None,
+            Machine::Breaker(_) | Machine::Retry(_) | Machine::Off => None,
         };
         error.map_or_else(impossible, |error| deadline_exceeded(py, error))
     }
@@ -401,6 +420,7 @@ impl Machine {
             Self::Guard(run) => run.next(),
             Self::Breaker(run) => run.next(),
             Self::Retry(run) => run.next(),
+            Self::Off => Step::Attempt(Attempt { number: 1, cut: None }),
         }
     }
 
@@ -410,6 +430,7 @@ impl Machine {
             Self::Guard(run) => run.settled(verdict),
             Self::Breaker(run) => run.settled(verdict),
             Self::Retry(run) => run.settled(verdict),
+            Self::Off => Settled { step: Step::Done, timed_out: false },
         }
     }
 
@@ -417,7 +438,7 @@ impl Machine {
     fn cut(&mut self) -> Settled {
         match self {
             Self::Guard(run) => run.cut(),
-            Self::Breaker(_) | Self::Retry(_) => Settled { step: Step::Done, timed_out: false },
+            Self::Breaker(_) | Self::Retry(_) | Self::Off => Settled { step: Step::Done, timed_out: false },
         }
     }
 
@@ -425,14 +446,23 @@ impl Machine {
         match self {
             Self::Guard(run) => run.cancelled(),
             Self::Breaker(run) => run.cancelled(),
-            Self::Retry(_) => {}
+            Self::Retry(_) | Self::Off => {}
+        }
+    }
+
+    /// Takes a wait that was not slept for time that has passed.
+    fn skip(&mut self, span: Span) {
+        match self {
+            Self::Guard(run) => run.skip(span),
+            Self::Retry(run) => run.skip(span),
+            Self::Breaker(_) | Self::Off => {}
         }
     }
 
     fn attempts(&self) -> u32 {
         match self {
             Self::Guard(run) => run.attempts(),
-            Self::Breaker(_) => 1,
+            Self::Breaker(_) | Self::Off => 1,
             Self::Retry(run) => run.attempts(),
         }
     }
@@ -440,14 +470,14 @@ impl Machine {
     fn remaining(&self) -> Option<Span> {
         match self {
             Self::Guard(run) => run.remaining(),
-            Self::Breaker(_) | Self::Retry(_) => None,
+            Self::Breaker(_) | Self::Retry(_) | Self::Off => None,
         }
     }
 
     fn elapsed(&self) -> Option<Span> {
         match self {
             Self::Guard(run) => Some(run.elapsed()),
-            Self::Breaker(_) => None,
+            Self::Breaker(_) | Self::Off => None,
             Self::Retry(run) => Some(run.elapsed()),
         }
     }
@@ -457,7 +487,7 @@ impl Machine {
         match self {
             Self::Guard(run) => format!("guard `{}`", run.name()),
             Self::Breaker(run) => format!("breaker `{}`", run.name()),
-            Self::Retry(_) => "retry".to_owned(),
+            Self::Retry(_) | Self::Off => "retry".to_owned(),
         }
     }
 }

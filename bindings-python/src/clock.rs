@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use overcurrent::{Clock, ManualClock as Manual, MonotonicClock, Span};
 use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, types::PyFloat};
 
-use crate::value::{secs, span};
+use crate::{
+    switch,
+    value::{secs, span},
+};
 
 /// A clock for tests: it stands still until it is moved, and sleeping moves it.
 #[pyclass(frozen, weakref, module = "overcurrent")]
@@ -138,6 +141,11 @@ impl Time {
     /// Whether both are the same clock.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.clock(), &other.clock())
+    }
+
+    /// Whether waits are skipped instead of slept; a manual clock is moved anyway.
+    pub(crate) fn skips(&self) -> bool {
+        self.manual.is_none() && switch::is_instant()
     }
 
     /// Blocks for `span`; a manual clock is moved instead.

@@ -19,6 +19,7 @@ use crate::{
     error::invalid,
     hooks::{Hooks, Raw, Settings},
     retry::Retry,
+    switch,
     value::{entries, raw},
 };
 
@@ -231,38 +232,58 @@ pub(crate) struct GuardRun {
     call: Running,
     /// When it began, until the first step is taken at the same instant.
     begun: Option<Instant>,
+    /// The waits that were not slept: its time is ahead of the clock by so much.
+    skipped: Span,
 }
 
 impl GuardRun {
     #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
     fn begin(guard: &Bound<'_, Guard>) -> Machine {
+        if switch::is_disabled() {
+            return Machine::Off;
+        }
         let core = &guard.get().core;
         let now = core.now();
-        Machine::Guard(Self { call: core.begin(now), begun: Some(now), guard: guard.clone().unbind() })
+        Machine::Guard(Self {
+            call: core.begin(now),
+            begun: Some(now),
+            skipped: Span::ZERO,
+            guard: guard.clone().unbind(),
+        })
+    }
+
+    #[inline]
+    fn now(&self) -> Instant {
+        self.guard.get().core.now().after(self.skipped)
+    }
+
+    /// Takes a wait that was not slept for time that has passed.
+    pub(crate) const fn skip(&mut self, span: Span) {
+        self.skipped = self.skipped.saturating_add(span);
     }
 
     #[inline]
     pub(crate) fn next(&mut self) -> Step {
+        let now = self.begun.take().unwrap_or_else(|| self.now());
         let core = &self.guard.get().core;
-        let now = self.begun.take().unwrap_or_else(|| core.now());
         self.call.next(core.policy(), core, now)
     }
 
     #[inline]
     pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let core = &self.guard.get().core;
-        self.call.settled(core.policy(), core, verdict, core.now())
+        let (core, now) = (&self.guard.get().core, self.now());
+        self.call.settled(core.policy(), core, verdict, now)
     }
 
     pub(crate) fn cut(&mut self) -> Settled {
-        let core = &self.guard.get().core;
-        self.call.cut(core.policy(), core, core.now())
+        let (core, now) = (&self.guard.get().core, self.now());
+        self.call.cut(core.policy(), core, now)
     }
 
     pub(crate) fn cancelled(&mut self) {
-        let core = &self.guard.get().core;
-        self.call.cancelled(core, core.now());
+        let (core, now) = (&self.guard.get().core, self.now());
+        self.call.cancelled(core, now);
     }
 
     pub(crate) const fn attempts(&self) -> u32 {
@@ -270,11 +291,11 @@ impl GuardRun {
     }
 
     pub(crate) fn remaining(&self) -> Option<Span> {
-        self.call.attempt_remaining(self.guard.get().core.now())
+        self.call.attempt_remaining(self.now())
     }
 
     pub(crate) fn elapsed(&self) -> Span {
-        self.call.elapsed(self.guard.get().core.now())
+        self.call.elapsed(self.now())
     }
 
     pub(crate) fn name(&self) -> &str {

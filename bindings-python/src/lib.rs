@@ -11,11 +11,13 @@ mod guard;
 mod hooks;
 mod permit;
 mod retry;
+mod switch;
 mod value;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// A free-threaded interpreter takes the lock back while this is loaded, until tests show that it need not.
+#[pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
     use super::{
@@ -28,6 +30,7 @@ mod _core {
         hooks::Failure,
         permit::Permit,
         retry::{Retry, RetryCall, Stop, Wait},
+        switch::{turn_disabled, turn_instant},
     };
 
     #[pymodule_export]

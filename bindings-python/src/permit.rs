@@ -19,6 +19,11 @@ impl Permit {
         Self { admission: Mutex::new(Some(admission)) }
     }
 
+    /// A permit that counts nowhere.
+    pub(crate) const fn of_none() -> Self {
+        Self { admission: Mutex::new(None) }
+    }
+
     fn record(&self, outcome: Outcome, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let took = took.map(|took| span(took, "took")).transpose()?;
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();

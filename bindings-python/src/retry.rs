@@ -19,6 +19,7 @@ use crate::{
     error::invalid,
     guard::{retry_fields, seed},
     hooks::{Hooks, Raw, Settings},
+    switch,
     value::{secs, span},
 };
 
@@ -82,12 +83,15 @@ impl Retry {
     /// Begins a call that must be over `deadline` from now, for a loop of one's own.
     #[pyo3(signature = (deadline=None))]
     fn start(slf: &Bound<'_, Self>, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
-        let core = slf.get().core();
         let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
+        if switch::is_disabled() {
+            return Ok(RetryCall { retry: slf.clone().unbind(), deadline: None, attempts: None });
+        }
+        let core = slf.get().core();
         Ok(RetryCall {
             retry: slf.clone().unbind(),
             deadline: deadline.map(|deadline| core.now().after(deadline)),
-            attempts: Mutex::new(core.begin()),
+            attempts: Some(Mutex::new(core.begin())),
         })
     }
 
@@ -185,7 +189,8 @@ impl Stop {
 pub(crate) struct RetryCall {
     retry: Py<Retry>,
     deadline: Option<Instant>,
-    attempts: Mutex<Attempts>,
+    /// None where calls were switched off when it began: it has one attempt.
+    attempts: Option<Mutex<Attempts>>,
 }
 
 #[pymethods]
@@ -199,8 +204,11 @@ impl RetryCall {
         hint: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let hint = hint.map(|hint| span(hint, "hint")).transpose()?;
+        let Some(attempts) = &self.attempts else {
+            return Ok(Bound::new(py, Stop { cause: StopReason::AttemptsExhausted })?.into_any());
+        };
         let core = self.retry.get().core();
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
         drop(attempts);
         match decision {
@@ -222,17 +230,32 @@ pub(crate) struct RetryRun {
     attempts: Attempts,
     begun: u32,
     started: Instant,
+    /// The waits that were not slept: its time is ahead of the clock by so much.
+    skipped: Span,
 }
 
 impl RetryRun {
     fn begin(retry: &Bound<'_, Retry>) -> Machine {
+        if switch::is_disabled() {
+            return Machine::Off;
+        }
         let core = retry.get().core();
         Machine::Retry(Self {
             retry: retry.clone().unbind(),
             attempts: core.begin(),
             begun: 0,
             started: core.now(),
+            skipped: Span::ZERO,
         })
+    }
+
+    fn now(&self) -> Instant {
+        self.retry.get().core().now().after(self.skipped)
+    }
+
+    /// Takes a wait that was not slept for time that has passed.
+    pub(crate) const fn skip(&mut self, span: Span) {
+        self.skipped = self.skipped.saturating_add(span);
     }
 
     pub(crate) const fn next(&mut self) -> Step {
@@ -241,15 +264,13 @@ impl RetryRun {
     }
 
     pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let core = self.retry.get().core();
+        let (core, now) = (self.retry.get().core(), self.now());
         let step = match verdict {
             Verdict::Success | Verdict::Ignored => Step::Done,
-            Verdict::Failure(failure) => {
-                match core.failed_at(&mut self.attempts, failure, core.now(), None) {
-                    Decision::Wait(span) => Step::Wait(span),
-                    Decision::Stop(reason) => Step::Stop(reason),
-                }
-            }
+            Verdict::Failure(failure) => match core.failed_at(&mut self.attempts, failure, now, None) {
+                Decision::Wait(span) => Step::Wait(span),
+                Decision::Stop(reason) => Step::Stop(reason),
+            },
         };
         Settled { step, timed_out: false }
     }
@@ -259,7 +280,7 @@ impl RetryRun {
     }
 
     pub(crate) fn elapsed(&self) -> Span {
-        self.retry.get().core().now().since(self.started)
+        self.now().since(self.started)
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
