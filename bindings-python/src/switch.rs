@@ -1,12 +1,12 @@
 //! Two switches for tests, of the whole process: `instant` and `disabled`.
 //!
-//! | switch | while it is on |
-//! | --- | --- |
-//! | instant | a call does not sleep; what it would have slept counts as time that has passed for it alone |
-//! | disabled | a call that begins goes straight through: no machine of the core is asked |
+//! | switch | while it is on | asked |
+//! | --- | --- | --- |
+//! | instant | a wait is not slept; it counts as time that has passed, for its call alone | before each wait |
+//! | disabled | a call goes straight through: no machine of the core is asked, and no hook | when it begins |
 //!
 //! Each counts how often it was turned on, so that what turns it on may be nested and may overlap
-//! among threads. A call keeps to what was so when it began.
+//! among threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
