@@ -1,24 +1,43 @@
-"""What type checkers must accept; checked by test_typing.py, not run."""
+# pyright: strict
+"""What type checkers must accept; checked by test_typing.py, not run. It uses every public name."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
-from typing import Any, assert_type
+from pathlib import Path
+from typing import Any, Literal, TypeVar, assert_type, overload
 
 from overcurrent import (
     Attempt,
+    AttemptTimeout,
+    Backoff,
     Breaker,
     BreakerOpen,
+    BreakerPolicy,
     Budget,
+    BudgetPolicy,
+    Classify,
+    DeadlineExceeded,
+    Duration,
     Failure,
     Guard,
+    GuardPolicy,
+    InvalidPolicy,
+    Jitter,
     ManualClock,
+    OvercurrentError,
     Permit,
     Retry,
+    RetryCall,
+    RetryPolicy,
     Stop,
+    Verdict,
     Wait,
+    Which,
+    __version__,
     constant,
     current_attempt,
     exponential,
@@ -26,10 +45,21 @@ from overcurrent import (
     proportional,
     schedule,
 )
+from overcurrent.testing import ManualClock as SameClock
+from overcurrent.testing import disabled, instant
+
+T = TypeVar("T")
+
+
+# --- policies ------------------------------------------------------------------------------------
 
 
 def classify(result: object) -> Failure | None:
     return Failure(hint=timedelta(seconds=2)) if result == 503 else None
+
+
+def word(result: object) -> Verdict:
+    return "ignored" if result is None else "success"
 
 
 payments = Guard(
@@ -49,9 +79,42 @@ Guard("off", deadline=False, attempt_timeout=False, retry=False, breaker={"probe
 Guard("tables", retry={"backoff": linear(1, step=2, max=3), "jitter": proportional(0.5), "budget": True})
 Retry(backoff=schedule("1s", 2, 3.5), budget={"burst": 3})
 Retry(backoff="none", jitter="none", max_hint=constant("1s")["constant"]["delay"])
-Breaker("db", window={"calls": 100}, on=OSError)
+Breaker("db", window={"calls": 100}, on=OSError, classify=word)
 assert_type(Guard.from_file("overcurrent.toml", "payments"), Guard)
+assert_type(Guard.from_file(Path("overcurrent.toml"), "payments", on=OSError), Guard)
 assert_type(Guard.from_text("", "payments", format="json"), Guard)
+
+duration: Duration = timedelta(milliseconds=250)
+backoff: Backoff = exponential(duration, multiplier=1.5, max="5s")
+jitter: Jitter = "decorrelated"
+budgeted: BudgetPolicy = {"ratio": 0.2, "min_per_second": 1.5, "burst": 10}
+retried: RetryPolicy = {"max_attempts": 3, "backoff": backoff, "jitter": jitter, "budget": budgeted}
+broken: BreakerPolicy = {
+    "window": {"time": "10s", "buckets": 10},
+    "failure_rate": 0.5,
+    "slow_call": "2s",
+    "cooldown": 5,
+    "probes": 2,
+}
+whole: GuardPolicy = {"deadline": "10s", "retry": retried, "breaker": broken}
+which: Which = (OSError, TimeoutError)
+hook: Classify = word
+Guard("typed", on=which, classify=hook, **whole)
+Retry(**retried)
+Breaker(**broken)
+Budget(**budgeted)
+assert_type(__version__, str)
+
+
+class Sub(Guard):
+    """A class of one's own stays what it is."""
+
+
+assert_type(Sub("own"), Sub)
+assert_type(Sub.from_text("", "own"), Sub)
+
+
+# --- what is decorated keeps its type ------------------------------------------------------------
 
 
 @payments
@@ -64,37 +127,147 @@ async def refund(order: str) -> bytes:
     return b""
 
 
+@payments
+def pages(number: int) -> Iterator[str]:
+    yield ""
+
+
+@payments
+async def events(number: int) -> AsyncIterator[str]:
+    yield ""
+
+
+@payments
+def first(items: list[T]) -> T:
+    return items[0]
+
+
+@overload
+def twice(value: int) -> int: ...
+@overload
+def twice(value: str) -> str: ...
+def twice(value: int | str) -> int | str:
+    return value * 2
+
+
+def untouched(order: str, /, count: int = 1, *rest: bytes, flag: bool, **more: float) -> None: ...
+
+
 class Client:
     @payments
     def get(self, key: str) -> int:
         return 1
 
     @payments
+    async def later(self, key: str) -> int:
+        return 1
+
+    @payments
     @classmethod
-    def make(cls) -> Client:
+    def make(cls, size: int) -> Client:
+        return cls()
+
+    @classmethod
+    @payments
+    def other(cls, size: int) -> Client:
         return cls()
 
     @staticmethod
     @payments
-    def count() -> int:
+    def count(size: int) -> int:
+        return 1
+
+    @payments
+    @staticmethod
+    def counted(size: int) -> int:
+        return 1
+
+    @property
+    @payments
+    def size(self) -> int:
         return 1
 
 
+class Callee:
+    def __call__(self, size: int) -> str:
+        return ""
+
+
+client = Client()
 assert_type(charge("a", amount=2), float)
-assert_type(Client().get("k"), int)
-assert_type(Client.make(), Client)
-assert_type(Client.count(), int)
-assert_type(payments.call(charge, "a", amount=2), float)
+assert_type(charge.__name__, str)
+assert_type(pages(1), Iterator[str])
+assert_type(events(1), AsyncIterator[str])
+assert_type(first([1]), int)
+assert_type(payments.wrap(twice)(1), int)
+assert_type(payments.wrap(twice)(""), str)
+assert_type(payments.wrap(untouched)("a", 2, b"", flag=True, more=1.5), None)
+assert_type(client.get("k"), int)
+assert_type(Client.get(client, "k"), int)
+assert_type(Client.make(1), Client)
+assert_type(client.make(1), Client)
+assert_type(Client.other(1), Client)
+assert_type(Client.count(1), int)
+assert_type(client.counted(1), int)
+assert_type(client.size, int)
 assert_type(payments.wrap(charge)("a"), float)
-assert_type(payments.call(lambda: 3), int)
+assert_type(payments.wrap(client.get)("k"), int)
+assert_type(payments.wrap(Callee())(1), str)
+assert_type(payments.wrap(Client)(), Client)
+assert_type(payments.wrap(functools.partial(charge, amount=2))("a"), float)
+assert_type(payments.wrap(len)([]), int)
 as_callable: Callable[[str], Coroutine[Any, Any, bytes]] = refund
+as_value: Callable[[str], float] = payments.wrap(charge)
+plain_breaker: Callable[[str], float] = Breaker("b").wrap(charge)
+plain_retry: Callable[[str], float] = Retry()(charge)
+
+
+# --- what is called ------------------------------------------------------------------------------
+
+assert_type(payments.call(charge, "a", amount=2), float)
+assert_type(payments.call(client.get, key="k"), int)
+assert_type(payments.call(lambda: 3), int)
+assert_type(payments.call(Client), Client)
+assert_type(Breaker("b").call(first, [1]), int)
+assert_type(Retry().call(Callee(), 1), str)
+
+
+def answers(seconds: float) -> Awaitable[int]:
+    return asyncio.get_running_loop().create_future()
 
 
 async def main() -> None:
     assert_type(await refund("a"), bytes)
+    assert_type(await client.later("k"), int)
     assert_type(await payments.acall(refund, "a"), bytes)
+    assert_type(await payments.acall(answers, seconds=1.5), int)
+    assert_type(await Breaker("b").acall(refund, order="a"), bytes)
+    assert_type(await Retry().acall(client.later, "k"), int)
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     assert_type(await payments.acall(lambda: future), int)
+    async for event in events(1):
+        assert_type(event, str)
+
+
+# --- blocks --------------------------------------------------------------------------------------
+
+
+def blocks() -> None:
+    for attempt in payments:
+        with attempt:
+            assert_type(attempt.idempotency_key, str)
+            inner: Attempt = attempt
+            assert_type(inner.elapsed, float | None)
+    for attempt in Retry():
+        with attempt as same:
+            assert_type(same.number, int)
+    with Breaker() as breaker:
+        assert_type(breaker, Breaker)
+    with instant(), disabled():
+        pass
+
+
+async def async_blocks() -> None:
     async with Breaker() as breaker:
         assert_type(breaker, Breaker)
     async for attempt in payments:
@@ -102,27 +275,80 @@ async def main() -> None:
             assert_type(attempt.number, int)
         async with attempt as same:
             assert_type(same.remaining, float | None)
+    async with instant(), disabled():
+        pass
 
 
-for attempt in payments:
-    with attempt:
-        key: str = attempt.idempotency_key
-        inner: Attempt = attempt
+# --- what is asked by hand -----------------------------------------------------------------------
 
 assert_type(current_attempt(), Attempt)
+assert_type(payments.name, str)
 assert_type(payments.breaker, Breaker | None)
 assert_type(payments.budget, Budget | None)
-permit: Permit = Breaker().acquire()
-permit.success("20ms")
 
-match Retry().start("10s").failed(hint=2):
+breaker = Breaker("db")
+permit: Permit = breaker.acquire()
+permit.success("20ms")
+with breaker.acquire() as admitted:
+    admitted.failure(took=timedelta(seconds=1))
+breaker.trip(for_="10s")
+breaker.restore(breaker.snapshot())
+assert_type(breaker.snapshot()["opens"], int)
+assert_type(breaker.state, str)
+assert_type(breaker.reason, str | None)
+assert_type(breaker.retry_after, float | None)
+assert_type(breaker.late, int)
+
+budget = Budget(burst=3)
+budget.deposit()
+assert_type(budget.withdraw(), bool)
+assert_type(budget.tokens_micro, int)
+
+clock: SameClock = ManualClock()
+clock.advance(1.5)
+clock.set("1h")
+assert_type(clock.now_ns, int)
+
+failure = Failure(retryable=False, hint="2s")
+assert_type(failure.retryable, bool)
+assert_type(failure.hint, float | None)
+
+begun: RetryCall = Retry().start("10s")
+assert_type(begun.remaining, float | None)
+match begun.failed(hint=2):
     case Wait(delay):
         assert_type(delay, float)
     case Stop(reason):
-        assert_type(reason == "deadline", bool)
+        stopped: Literal[
+            "not_retryable",
+            "attempts_exhausted",
+            "hint_too_long",
+            "deadline",
+            "breaker_open",
+            "budget_exhausted",
+        ] = reason
 
-try:
-    charge("a")
-except BreakerOpen as error:
-    assert_type(error.retry_after, float | None)
-    code: str = error.code
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def failing() -> None:
+    try:
+        charge("a")
+    except BreakerOpen as error:
+        assert_type(error.breaker, str)
+        rejected: Literal["open", "half_open", "forced_open"] = error.reason
+        assert_type(rejected, Literal["open", "half_open", "forced_open"])
+        assert_type(error.retry_after, float | None)
+    except AttemptTimeout as error:
+        timed_out: TimeoutError = error
+        assert_type((error.guard, error.attempt, error.timeout), tuple[str, int, float])
+        assert timed_out
+    except DeadlineExceeded as error:
+        assert_type((error.guard, error.attempts, error.deadline), tuple[str, int, float])
+    except InvalidPolicy as error:
+        refused: ValueError = error
+        assert_type((error.path, error.value, error.rule), tuple[str, str, str])
+        assert refused
+    except OvercurrentError as error:
+        assert_type(error.code, str)

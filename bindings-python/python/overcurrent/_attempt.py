@@ -26,7 +26,7 @@ class Attempt:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self.number = call.attempts
+        self.number: int = call.attempts
         """Which one, from 1."""
 
     @property

@@ -27,7 +27,7 @@ class BlockAttempt(Attempt):
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
-        self.made = False
+        self.made: bool = False
 
     def __enter__(self) -> BlockAttempt:
         return self

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import functools
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import ModuleType
 
     from overcurrent._core import Call
+    from overcurrent._function import Function
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
+F = TypeVar("F", bound="Function | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
 
 
 @functools.cache
@@ -87,19 +88,35 @@ class Caller:
         finally:
             tasks.leave(token)
 
-    def wrap(self, fn: F) -> F:
+    # A function keeps its type, with overloads and all; from any other callable comes a function of the same
+    # parameters and result. Type checkers take each `Callable` for a function, hence the complaints.
+    @overload
+    def wrap(self, fn: F) -> F: ...
+    @overload
+    def wrap(  # type: ignore[overload-cannot-match]
+        self,
+        fn: Callable[P, R],  # pyright: ignore[reportOverlappingOverload]
+    ) -> Callable[P, R]: ...
+    def wrap(self, fn: Any) -> Any:
         """Return a function like `fn` that is called through this; the decorator form of it."""
         import inspect
 
         if isinstance(fn, classmethod | staticmethod):
-            return cast("F", type(fn)(self.wrap(fn.__func__)))
+            return type(fn)(self.wrap(fn.__func__))
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise TypeError("a generator function cannot be guarded, only what makes one attempt at a time")
         if inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None)):  # noqa: B004
-            return cast("F", self._wrap_async(fn))
-        return cast("F", self._wrap_blocking(fn))
+            return self._wrap_async(fn)
+        return self._wrap_blocking(fn)
 
-    def __call__(self, fn: F) -> F:
+    @overload
+    def __call__(self, fn: F) -> F: ...
+    @overload
+    def __call__(  # type: ignore[overload-cannot-match]
+        self,
+        fn: Callable[P, R],  # pyright: ignore[reportOverlappingOverload]
+    ) -> Callable[P, R]: ...
+    def __call__(self, fn: Any) -> Any:
         """As `wrap`, for use as a decorator."""
         return self.wrap(fn)
 

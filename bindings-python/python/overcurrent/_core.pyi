@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, final
 
+from typing_extensions import disjoint_base
+
 from overcurrent._policy import (
     Classify,
     Duration,
@@ -184,6 +186,7 @@ class Call:
     @property
     def idempotency_key(self) -> str: ...
 
+@disjoint_base
 class Guard:
     """The state of a guard."""
 
@@ -210,6 +213,7 @@ class Guard:
     def begin(self) -> Call: ...
     def begin_async(self) -> Call: ...
 
+@disjoint_base
 class Breaker:
     """The state of a breaker."""
 
@@ -225,6 +229,7 @@ class Breaker:
     def name(self) -> str:
         """Its name."""
 
+    # Text: type checkers would take what a `Literal` was found to be for what it still is.
     @property
     def state(self) -> str:
         """Where it stands: closed, open, half_open, forced_open or forced_closed.
@@ -282,6 +287,7 @@ class Breaker:
     def begin(self) -> Call: ...
     def begin_async(self) -> Call: ...
 
+@disjoint_base
 class Retry:
     """The state of a retry."""
 

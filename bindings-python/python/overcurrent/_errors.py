@@ -44,7 +44,7 @@ class BreakerOpen(OvercurrentError):
         super().__init__(breaker, reason, retry_after)
         self.breaker = breaker
         """The breaker's name."""
-        self.reason = reason
+        self.reason: RejectReason = reason
         """`open`, `half_open` or `forced_open`."""
         self.retry_after = retry_after
         """Seconds until it will admit a probe, where that is known."""
