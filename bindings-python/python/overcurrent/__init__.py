@@ -23,24 +23,33 @@ from overcurrent._errors import (
     OvercurrentError,
 )
 from overcurrent._guard import Guard
-from overcurrent._policy import (
-    Backoff,
-    BreakerPolicy,
-    BudgetPolicy,
-    Classify,
-    Duration,
-    GuardPolicy,
-    Jitter,
-    RetryPolicy,
-    Verdict,
-    Which,
-    constant,
-    exponential,
-    linear,
-    proportional,
-    schedule,
-)
 from overcurrent._retry import Retry
+from overcurrent._waits import constant, exponential, linear, proportional, schedule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from overcurrent._policy import (
+        Backoff,
+        BreakerPolicy,
+        BudgetPolicy,
+        Classify,
+        Duration,
+        GuardPolicy,
+        Jitter,
+        RetryPolicy,
+        Verdict,
+        Which,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the types of policies when one is asked for: `typing` takes longer than all else here."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from overcurrent import _policy
+
+        return getattr(_policy, name)
+
 
 __all__ = [
     "Attempt",

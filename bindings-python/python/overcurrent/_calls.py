@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import functools
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from overcurrent._typing import overload
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import ModuleType
+    from typing import Any, ParamSpec, TypeVar
 
     from overcurrent._core import Call
-    from overcurrent._function import Function
+    from overcurrent._typing import Function
 
-P = ParamSpec("P")
-R = TypeVar("R")
-F = TypeVar("F", bound="Function | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
+    P = ParamSpec("P")
+    R = TypeVar("R")
+    F = TypeVar("F", bound=Function | classmethod[Any, Any, Any] | staticmethod[Any, Any])
 
 
 @functools.cache

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
 
 from overcurrent import _core
 from overcurrent._blocks import Repeating
 from overcurrent._breaker import Breaker
 from overcurrent._calls import Caller
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Literal, Self, Unpack
 
     from overcurrent._core import ManualClock
     from overcurrent._policy import Classify, GuardPolicy, Which

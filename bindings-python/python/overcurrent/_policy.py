@@ -1,4 +1,7 @@
-"""How policies are written in Python: the fields and their types. The core reads and checks them."""
+"""How policies are written in Python: the fields and their types. The core reads and checks them.
+
+For type checkers; loaded when a name is asked for.
+"""
 
 from __future__ import annotations
 
@@ -137,31 +140,3 @@ class Snapshot(TypedDict):
     remaining_ns: int
     opens: int
     reason: OpenReason | None
-
-
-def constant(delay: Duration) -> Constant:
-    """Wait as long each time."""
-    return {"constant": {"delay": delay}}
-
-
-def linear(initial: Duration, *, step: Duration, max: Duration) -> Linear:
-    """Wait `step` longer each time, at most `max`."""
-    return {"linear": {"initial": initial, "step": step, "max": max}}
-
-
-def exponential(initial: Duration, *, multiplier: float | None = None, max: Duration) -> Exponential:
-    """Wait `multiplier` (2) times as long each time, at most `max`."""
-    fields: dict[str, Duration] = {"initial": initial, "max": max}
-    if multiplier is not None:
-        fields["multiplier"] = multiplier
-    return {"exponential": fields}
-
-
-def schedule(*delays: Duration) -> Schedule:
-    """Wait as listed; the last wait repeats."""
-    return {"schedule": {"delays": delays}}
-
-
-def proportional(share: float) -> Proportional:
-    """Draw each wait from its base, give or take this share of it."""
-    return {"proportional": share}

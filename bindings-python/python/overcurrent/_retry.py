@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from overcurrent import _core
 from overcurrent._blocks import Repeating
 from overcurrent._calls import Caller
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self, Unpack
 

@@ -14,18 +14,19 @@ import asyncio
 import sys
 from contextlib import suppress
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from overcurrent._attempt import running
 from overcurrent._core import Cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from contextvars import Token
+    from typing import Any, TypeVar
 
     from overcurrent._core import Call
 
-R = TypeVar("R")
+    R = TypeVar("R")
 
 sleep = asyncio.sleep
 enter = running.set
