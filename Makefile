@@ -12,13 +12,15 @@ VECTORS ?= tests/vectors
 VENV := .venv/bin
 # The environment that the built wheel is installed into, and tested in.
 INSTALLED := target/installed-python
+# The environment in which it is measured, with the peers.
+MEASURED := target/bench-python
 WHEELS := target/wheels
 
 CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
 NODE_SOURCES := package.json $(shell find bindings-node -name '*.rs' -o -name '*.ts' -o -name '*.mjs' -o -name Cargo.toml -not -path '*/dist/*')
 
-.PHONY: demo test vectors proof bench-core lint format rust-tests models python-tests node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core bench-python lint format rust-tests models python-tests node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -41,6 +43,9 @@ proof: ## all that is too slow for every change, or only the PARTS named; docs/p
 bench-core: ## what the core costs, beside the floors and the peers; writes target/bench-core.json too
 	cargo run --release --package overcurrent-benches --bin bench-core
 
+bench-python: target/bench-python.stamp ## what a guarded call costs in Python, beside peers; writes target/bench-python.json too
+	$(MEASURED)/bin/python benches/python --json target/bench-python.json
+
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh
 
@@ -49,15 +54,15 @@ prerequisites:
 lint: .venv/stamp node_modules/stamp
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features overcurrent/tokio -- --deny warnings
-	$(VENV)/ruff format --check bindings-python tests
-	$(VENV)/ruff check bindings-python tests
+	$(VENV)/ruff format --check bindings-python tests benches/python
+	$(VENV)/ruff check bindings-python tests benches/python
 	$(VENV)/mypy
 	npm run --silent check
 
 format: .venv/stamp
 	cargo fmt --all
-	$(VENV)/ruff format bindings-python tests
-	$(VENV)/ruff check --fix bindings-python tests
+	$(VENV)/ruff format bindings-python tests benches/python
+	$(VENV)/ruff check --fix bindings-python tests benches/python
 
 # --- tests ---------------------------------------------------------------------------------------
 
@@ -92,6 +97,12 @@ target/wheel.stamp: .venv/stamp $(CORE) $(PYTHON_SOURCES)
 	$(VENV)/maturin build --release --locked --interpreter $(VENV)/python --out $(WHEELS)
 	$(PYTHON) -m venv $(INSTALLED)
 	$(INSTALLED)/bin/python -m pip install --quiet --requirement tests/python/requirements.txt $(WHEELS)/*.whl
+	touch $@
+
+target/bench-python.stamp: target/wheel.stamp benches/python/requirements.txt
+	rm -rf $(MEASURED)
+	$(PYTHON) -m venv $(MEASURED)
+	$(MEASURED)/bin/python -m pip install --quiet --requirement benches/python/requirements.txt $(WHEELS)/*.whl
 	touch $@
 
 # The package, packed and installed into a project of its own.

@@ -1,0 +1,1 @@
+"""What is measured: the floors, overcurrent and its peers, one file each."""
