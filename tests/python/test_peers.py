@@ -76,6 +76,19 @@ def frames(call: Callable[[], object]) -> int:
     raise AssertionError("it did not fail")
 
 
+def frames_later(decorate: Callable[..., Any]) -> int:
+    """The same for a decorated coroutine function."""
+
+    async def later() -> None:
+        fail()
+
+    async def main() -> None:
+        await decorate(later)()
+
+    # The loop's three, `main`'s and `fail`'s.
+    return frames(lambda: asyncio.run(main())) - frames(lambda: asyncio.run(later())) - 1
+
+
 def leaves_a_cycle(call: Callable[[], object]) -> bool:
     """Whether an error that was raised and dropped is still there until it is collected."""
 
@@ -160,6 +173,7 @@ def test_tenacity_retries_what_is_no_exception_where_types_are_excluded(fake: Cl
 def test_tenacity_adds_frames_and_leaves_cycles(fake: Clock) -> None:
     retry = tenacity.retry(stop=tenacity.stop_after_attempt(2), reraise=True)
     assert frames(retry(fail)) == 8
+    assert frames_later(retry) == 9
     assert leaves_a_cycle(retry(fail))
 
 
@@ -261,6 +275,7 @@ def test_stamina_yields_again_what_a_generator_had_yielded(fake: Clock) -> None:
 def test_stamina_adds_frames_and_leaves_cycles(fake: Clock) -> None:
     retry = stamina.retry(on=ConnectionError, attempts=2)
     assert frames(retry(fail)) == 9
+    assert frames_later(retry) == 10
     assert leaves_a_cycle(retry(fail))
 
 
@@ -304,7 +319,7 @@ def _wall(clock: Clock) -> type[datetime]:
     class Wall(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return datetime.fromtimestamp(clock.now)
+            return datetime.fromtimestamp(clock.now, tz)
 
     return Wall
 
@@ -316,6 +331,13 @@ def test_backoff_raises_the_error_of_a_handler_instead() -> None:
     retry = backoff.on_exception(backoff.constant, ConnectionError, interval=0, on_backoff=broken)
     with pytest.raises(RuntimeError, match="handler"):
         retry(fail)()
+
+
+def test_backoff_asks_asyncio_what_it_decorates(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(asyncio, "iscoroutinefunction", asked.append)
+    backoff.on_exception(backoff.constant, ConnectionError)(fail)
+    assert asked == [fail]
 
 
 def test_backoff_adds_one_frame_and_leaves_no_cycle(fake: Clock) -> None:
@@ -405,6 +427,19 @@ def test_pybreaker_counts_an_interrupt_as_a_failure() -> None:
     assert breaker.current_state == "open"
 
 
+def test_pybreaker_goes_by_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(pybreaker, "datetime", _wall(clock))
+    breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=60)
+    with pytest.raises(pybreaker.CircuitBreakerError, match="threshold reached"):
+        breaker.call(fail)
+    with pytest.raises(pybreaker.CircuitBreakerError, match="still open"):
+        breaker.call(fail)
+    clock.now += 60.0
+    with pytest.raises(pybreaker.CircuitBreakerError, match="Trial call failed"):
+        breaker.call(fail)
+
+
 def test_pybreaker_adds_frames() -> None:
     assert frames(pybreaker.CircuitBreaker()(fail)) == 5
 
@@ -469,6 +504,16 @@ def test_circuitbreaker_takes_any_other_error_for_a_success(other: type[BaseExce
             breaker.call(fail)
         with pytest.raises(other):
             breaker.call(another)
+    assert breaker.state == "closed"
+
+
+def test_a_block_of_circuitbreaker_is_always_admitted() -> None:
+    breaker = circuitbreaker.CircuitBreaker(failure_threshold=1)
+    with pytest.raises(ConnectionError):
+        breaker.call(fail)
+    assert breaker.state == "open"
+    with breaker:
+        pass
     assert breaker.state == "closed"
 
 
