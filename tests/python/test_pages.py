@@ -1,6 +1,6 @@
 """The pages about Python: each of their blocks runs, in the order in which they stand, as one session.
 
-Nobody waits: libraries that sleep find that no time passes while they do.
+Nobody waits: ours by its own means, and other libraries find that sleeping takes no time.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import re
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from overcurrent.testing import instant
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "python"
@@ -41,15 +44,17 @@ def nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_the_blocks_of_a_page_run(page: Path) -> None:
+def test_the_blocks_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = page.read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": page.stem}
+    module = ModuleType(f"page_{page.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     blocks = list(BLOCK.finditer(text))
     assert blocks
-    for block in blocks:
-        # A traceback names the line of the page.
-        above = "\n" * text.count("\n", 0, block.start(1))
-        exec(compile(above + block[1], page, "exec"), names)
+    with instant():
+        for block in blocks:
+            # A traceback names the line of the page.
+            above = "\n" * text.count("\n", 0, block.start(1))
+            exec(compile(above + block[1], page, "exec", dont_inherit=True), vars(module))
 
 
 @pytest.mark.parametrize("page", MIGRATING, ids=named)

@@ -44,9 +44,15 @@ class Clock:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock, turn = Clock(), asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        await turn(0)
+
     monkeypatch.setattr(time, "monotonic", clock.monotonic)
     monkeypatch.setattr(time, "sleep", clock.sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return clock
 
 
@@ -334,7 +340,7 @@ def test_backoff_raises_the_error_of_a_handler_instead() -> None:
 
 
 def test_backoff_asks_asyncio_what_it_decorates(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[object] = []
     monkeypatch.setattr(asyncio, "iscoroutinefunction", asked.append)
     backoff.on_exception(backoff.constant, ConnectionError)(fail)
     assert asked == [fail]
