@@ -2,7 +2,7 @@
  * Builds the addon and puts it into bindings-node/dist, which it empties first; `npm run build` then has
  * tsc add the rest.
  *
- * CARGO_TARGET_DIR is respected; CARGO_BUILD_TARGET is not, as the addon is named for this machine.
+ * The addon is for the machine it is built on. CARGO_TARGET_DIR is respected; CARGO_BUILD_TARGET is not.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
@@ -47,4 +47,4 @@ if (addon === undefined) throw new Error('cargo built no addon')
 
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist, { recursive: true })
-copyFileSync(addon, join(dist, `overcurrent.${process.platform}-${process.arch}.node`))
+copyFileSync(addon, join(dist, 'overcurrent.node'))

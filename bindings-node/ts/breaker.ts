@@ -8,6 +8,7 @@ import { Judge, SUCCESS } from './judge.js'
 import { native, own } from './native.js'
 import { OURS, live, without } from './options.js'
 import type { BreakerOptions, Duration } from './policy.js'
+import { disabled } from './switch.js'
 import { wrapped } from './wrap.js'
 
 /** Where a breaker stands; the two forced states are an operator's overrides. */
@@ -210,6 +211,7 @@ export class Breaker {
    */
   acquire(): Permit {
     const breaker = this.#core
+    if (disabled.isOn) return new Permit({ breaker, epoch: -1, granted: NaN, used: true }, false)
     const granted = breaker.granted()
     const passed = breaker.cells?.enter() ?? -1
     const epoch = passed < 0 ? breaker.acquire() : passed
@@ -221,6 +223,7 @@ export class Breaker {
    * @throws BreakerOpen when no call is admitted; what `fn` throws
    */
   async call<T>(fn: () => T): Promise<Awaited<T>> {
+    if (disabled.isOn) return await fn()
     const core = this.#core
     const granted = core.granted()
     let epoch = core.cells?.enter() ?? -1

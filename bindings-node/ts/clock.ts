@@ -2,6 +2,7 @@
  * Where the time comes from: JavaScript's own clock and timers, looked up at each use so that fake
  * ones hold, or a clock that a test moves by hand.
  */
+import { clearImmediate, setImmediate } from 'node:timers'
 import { LONGEST, ManualQueue, TimerQueue, type Deadlines } from './deadlines.js'
 import { accepted, refuse } from './errors.js'
 import { native, own } from './native.js'
@@ -18,6 +19,8 @@ export interface Time {
   wait(nanos: number, call: number, resume: () => void): Waiting
   /** Resolves after exactly so many ns. */
   sleep(nanos: bigint): Promise<void>
+  /** The same for one call whose waits take no time: itself where they take none anyway. */
+  skipping(): Time
 }
 
 /** A wait that can be given up. */
@@ -73,6 +76,38 @@ export const host: Time = {
   deadlines: () => new TimerQueue(host.now),
   wait: (nanos, _call, resume) => new TimerWait(nanos, resume),
   sleep: nanos => new Promise(resolve => new TimerWait(Number(nanos), resolve)),
+  skipping: () => new SkippedTime(),
+}
+
+// Fake timers do not hold a wait that takes no time, which still lets everybody else have a turn.
+const [soon, notSoon] = [setImmediate, clearImmediate]
+
+/** JavaScript's clock for one call: what it would have waited counts as time that has passed. */
+class SkippedTime implements Time {
+  readonly handle = undefined
+  #skipped = 0
+
+  now(): number {
+    return host.now() + this.#skipped
+  }
+
+  deadlines(): Deadlines {
+    return new TimerQueue(() => this.now())
+  }
+
+  wait(nanos: number, _call: number, resume: () => void): Waiting {
+    this.#skipped += nanos
+    const immediate = soon(resume)
+    return { cancel: () => notSoon(immediate) }
+  }
+
+  sleep(nanos: bigint): Promise<void> {
+    return new Promise(resolve => void this.wait(Number(nanos), NaN, resolve))
+  }
+
+  skipping(): Time {
+    return this
+  }
 }
 
 class ManualTime implements Time {
@@ -101,6 +136,10 @@ class ManualTime implements Time {
   sleep(nanos: bigint): Promise<void> {
     this.move(`${nanos}ns` as Duration, false)
     return Promise.resolve()
+  }
+
+  skipping(): Time {
+    return this
   }
 
   move(by: Duration, set: boolean): void {

@@ -15,6 +15,7 @@ import { OURS, live, replaced, without } from './options.js'
 import type { GuardOptions, JudgeOptions, LiveOptions } from './policy.js'
 import { adopted, taken } from './retry.js'
 import { Run, type CallOptions, type Context } from './run.js'
+import { disabled, instant } from './switch.js'
 import { wrapped } from './wrap.js'
 
 /** What a running call knows of its guard. */
@@ -58,6 +59,14 @@ export class GuardCore {
     return epoch
   }
 
+  /** Itself for one call, whose waits take no time. */
+  skipping(): GuardCore {
+    const time = this.time.skipping()
+    if (time === this.time) return this
+    const own = { time: { value: time }, deadlines: { value: time.deadlines() } }
+    return Object.create(this, own) as GuardCore
+  }
+
   /** The attempt of a call that had entered succeeded. */
   succeeded(epoch: number, started: number, now: number): void {
     if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true)
@@ -71,6 +80,9 @@ export class GuardCore {
     if (outcome === OUTCOME.success) this.breaker.cells?.allow(epoch, until)
   }
 }
+
+/** The guard of every call that goes straight through: it has nothing. */
+let through: Guard | undefined
 
 type DocumentOptions = JudgeOptions & LiveOptions
 
@@ -170,8 +182,17 @@ export class Guard {
   call<T>(fn: (context: Context) => T, options?: CallOptions): Promise<Awaited<T>> {
     return new Promise((resolve, reject) => {
       if (typeof fn !== 'function') throw new TypeError('a function is needed')
-      new Run(this.#core, fn, resolve, reject).start(options)
+      new Run(this.#surrounding(), fn, resolve, reject).start(options)
     })
+  }
+
+  /** What surrounds a call that begins now. */
+  #surrounding(): GuardCore {
+    if (disabled.isOn) {
+      through ??= new Guard('disabled', { deadline: false, attemptTimeout: false, retry: false, breaker: false })
+      return through.#core
+    }
+    return instant.isOn ? this.#core.skipping() : this.#core
   }
 
   /** `fn` under this guard, with its parameters, its result and its `this`. */

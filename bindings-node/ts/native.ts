@@ -1,8 +1,8 @@
 /**
- * The addon: finds it, and says what it exports. Everything in it is addressed by handles, which are
- * numbers; hot functions take and give numbers only. What they mean is said in `bindings-node/src`.
+ * What the addon exports. Everything in it is addressed by handles, which are numbers; hot functions take
+ * and give numbers only. What they mean is said in `bindings-node/src`.
  */
-import { join } from 'node:path'
+import { load } from './addon.js'
 
 /** A policy that the core refused. */
 export interface Refused {
@@ -126,19 +126,7 @@ interface Native {
   ): { wait: number; waitNs: bigint } | string | Refused
 }
 
-function load(): Native {
-  const file = join(__dirname, `overcurrent.${process.platform}-${process.arch}.node`)
-  try {
-    return require(file) as Native
-  } catch (cause) {
-    throw new Error(
-      `overcurrent has no native addon for ${process.platform}-${process.arch}: ${file} cannot be loaded; build it with \`npm run build\``,
-      { cause },
-    )
-  }
-}
-
-export const native = load()
+export const native = load() as Native
 
 /** Frees the native object of each owner that was collected. */
 const owners = new FinalizationRegistry<number>(handle => native.release(handle))

@@ -8,6 +8,7 @@ import { FINAL, Judge, RETRYABLE } from './judge.js'
 import { native, own } from './native.js'
 import { OURS, live, replaced, without } from './options.js'
 import type { Duration, RetryOptions } from './policy.js'
+import { disabled, instant } from './switch.js'
 import { wrapped } from './wrap.js'
 
 /** What follows a failed attempt: a wait, in milliseconds and exactly in nanoseconds, or the end. */
@@ -47,6 +48,9 @@ interface Parts {
   readonly budget: Budget | undefined
   readonly judge?: Judge | undefined
 }
+
+/** The retry of every call that goes straight through: it has one attempt. */
+let through: Retry | undefined
 
 export let partsOf: (retry: Retry) => Parts
 
@@ -93,7 +97,17 @@ export class Retry {
 
   /** Begins a call that must be over `deadline` from now, and deposits into the budget. */
   start({ deadline }: { deadline?: Duration | null | undefined } = {}): RetryCall {
-    return new RetryCall(accepted(native.retryStart(this.#handle, deadline, this.#time.now())), this.#time)
+    const retry = this.#acting()
+    return retry.#begin(deadline, retry.#time)
+  }
+
+  #begin(deadline: Duration | null | undefined, time: Time): RetryCall {
+    return new RetryCall(accepted(native.retryStart(this.#handle, deadline, time.now())), time)
+  }
+
+  /** What decides for a call that begins now. */
+  #acting(): Retry {
+    return disabled.isOn ? (through ??= new Retry({ maxAttempts: 1 })) : this
   }
 
   /**
@@ -104,9 +118,11 @@ export class Retry {
     fn: (context: { readonly attempt: number }) => T,
     options: { deadline?: Duration } = {},
   ): Promise<Awaited<T>> {
-    const call = this.start(options)
-    const started = this.#time.now()
-    const judge = this.#judge
+    const retry = this.#acting()
+    const judge = retry.#judge
+    const time = instant.isOn ? retry.#time.skipping() : retry.#time
+    const call = retry.#begin(options.deadline, time)
+    const started = time.now()
     for (let attempt = 1; ; attempt++) {
       let value: Awaited<T> | undefined
       let thrown: { readonly error: unknown } | undefined
@@ -119,11 +135,11 @@ export class Retry {
       const failed = verdict === RETRYABLE || verdict === FINAL
       const decision = failed ? call.failed({ retryable: verdict === RETRYABLE, hint: judge.given }) : undefined
       if (decision?.waitNs !== undefined) {
-        await this.#time.sleep(decision.waitNs)
+        await time.sleep(decision.waitNs)
       } else if (thrown === undefined) {
         return value as Awaited<T>
       } else {
-        const elapsedMs = (this.#time.now() - started) / 1e6
+        const elapsedMs = (time.now() - started) / 1e6
         note(thrown.error, { attempts: attempt, elapsedMs, stop: decision?.stop })
         throw thrown.error
       }

@@ -1,0 +1,32 @@
+/**
+ * Two switches for tests, of the whole thread: `instant` and `disabled`, which `testing.ts` hands out.
+ *
+ * | switch | while it is on |
+ * | --- | --- |
+ * | instant | a call that begins does not wait; what it would have waited counts as time that has passed for it alone |
+ * | disabled | a call that begins goes straight through: neither the core nor a hook is asked |
+ *
+ * INVARIANT: a call keeps to what was so when it began, so turning a switch never splits a call.
+ */
+
+export class Switch {
+  /** How often it was turned on and not off again: what turns it on may nest and overlap. */
+  #times = 0
+
+  get isOn(): boolean {
+    return this.#times !== 0
+  }
+
+  /** Turns it on; answers how to turn it off again, which works once. */
+  turnOn(): () => void {
+    this.#times++
+    let on = true
+    return () => {
+      if (on) this.#times--
+      on = false
+    }
+  }
+}
+
+export const instant = new Switch()
+export const disabled = new Switch()

@@ -1,0 +1,99 @@
+/**
+ * What makes guarded code easy to test: waits that take no time, guards that do nothing, and a clock that
+ * is moved by hand.
+ *
+ * @example
+ * import { Guard } from 'overcurrent'
+ * import { instant } from 'overcurrent/testing'
+ *
+ * const payments = new Guard('payments')
+ * let calls = 0
+ * const flaky = () => { if (++calls < 3) throw new Error('not yet') }
+ * await instant(() => payments.call(flaky)) // retried twice, without a wait
+ */
+import { disabled as disabling, instant as skipping, type Switch } from './switch.js'
+
+export { ManualClock } from './clock.js'
+
+/** A switch that is on until this is disposed of, as `using` does at the end of a block. */
+export interface Switched {
+  [Symbol.dispose](): void
+}
+
+/**
+ * Has no call wait that begins until the switch is off again: in the block of `using instant()`, or in
+ * `run`, to the end of the promise it returns.
+ *
+ * What a call would have waited counts as time that has passed, for that call alone. So it is decided as
+ * if it had waited: a deadline stops retries, and a call that waits for an open breaker gets to probe it.
+ * Attempt timeouts run in real time, or by the fake timers that are in place. A guard with a `ManualClock`
+ * never waits; its clock is moved, here too.
+ *
+ * The switch is one for the whole thread, so it reaches guards that are made elsewhere, and every test that
+ * runs at the same time in it. It may be turned on again while it is on; it is off when all are done.
+ *
+ * @returns with `run` what that returns, else what turns the switch off
+ * @throws what `run` throws
+ *
+ * @example
+ * import { Retry, constant } from 'overcurrent'
+ * import { instant } from 'overcurrent/testing'
+ *
+ * const retry = new Retry({ backoff: constant('1h') })
+ * let calls = 0
+ * const receipt = await instant(() => retry.call(() => {
+ *   if (++calls < 3) throw new Error('not yet')
+ *   return 'receipt'
+ * }))
+ */
+export function instant(): Switched
+export function instant<T>(run: () => T): T
+export function instant(run?: () => unknown): unknown {
+  return switched(skipping, run)
+}
+
+/**
+ * Has calls go straight through guards, breakers and retries that begin until the switch is off again: in
+ * the block of `using disabled()`, or in `run`, to the end of the promise it returns.
+ *
+ * Such a call makes one attempt: no breaker is asked, nothing is counted, nothing is cut by a timeout, no
+ * hook runs, and an error comes out as it was thrown. The caller's own `signal` still ends it.
+ * `Breaker.acquire` grants a permit that counts nowhere, and a call begun by `Retry.start` is told to stop
+ * after its first failure.
+ *
+ * The switch is one for the whole thread, as that of `instant` is.
+ *
+ * @returns with `run` what that returns, else what turns the switch off
+ * @throws what `run` throws
+ *
+ * @example
+ * import { Guard } from 'overcurrent'
+ * import { disabled } from 'overcurrent/testing'
+ *
+ * const payments = new Guard('payments')
+ * payments.breaker.forceOpen()
+ * const receipt = await disabled(() => payments.call(async () => 'receipt'))
+ */
+export function disabled(): Switched
+export function disabled<T>(run: () => T): T
+export function disabled(run?: () => unknown): unknown {
+  return switched(disabling, run)
+}
+
+function switched(which: Switch, run: (() => unknown) | undefined): unknown {
+  if (run !== undefined && typeof run !== 'function') throw new TypeError('a function is needed, or nothing')
+  const turnOff = which.turnOn()
+  if (run === undefined) return { [Symbol.dispose]: turnOff }
+  let result: unknown
+  try {
+    result = run()
+  } catch (error) {
+    turnOff()
+    throw error
+  }
+  if (!(result instanceof Promise)) {
+    turnOff()
+    return result
+  }
+  return result.finally(turnOff)
+}
