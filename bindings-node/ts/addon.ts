@@ -27,11 +27,12 @@ export function load(): unknown {
       misses.push({ place, reason })
     }
   }
+  const found = misses.find(({ place, reason }) => !isMissing(place, reason))
   const tried = misses.map(({ place, reason }) => `\`${place}\` (${why(place, reason)})`).join(' and ')
   throw new Error(
     `overcurrent has no native addon for ${platform()}: tried ${tried}; install it with its optional ` +
       'dependencies, or build it in a checkout of its repository with `npm ci && npm run build`',
-    { cause: misses.findLast(({ place, reason }) => !isMissing(place, reason))?.reason },
+    found === undefined ? undefined : { cause: found.reason },
   )
 }
 
@@ -57,7 +58,7 @@ function isInstalled(name: string): boolean {
 }
 
 /** The platform as the names of the packages have it. */
-function platform(): string {
+export function platform(): string {
   const { platform, arch } = process
   if (platform === 'win32') return `win32-${arch}-msvc`
   if (platform === 'linux') return `linux-${arch}-${libc()}`

@@ -311,7 +311,8 @@ export class Run<T> {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** Whether it can be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     value !== null &&
     (typeof value === 'object' || typeof value === 'function') &&

@@ -11,6 +11,7 @@
  * const flaky = () => { if (++calls < 3) throw new Error('not yet') }
  * await instant(() => payments.call(flaky)) // retried twice, without a wait
  */
+import { isThenable } from './run.js'
 import { disabled as disabling, instant as skipping, type Switch } from './switch.js'
 
 export { ManualClock } from './clock.js'
@@ -47,6 +48,7 @@ export interface Switched {
  * }))
  */
 export function instant(): Switched
+export function instant<T>(run: () => PromiseLike<T>): Promise<T>
 export function instant<T>(run: () => T): T
 export function instant(run?: () => unknown): unknown {
   return switched(skipping, run)
@@ -71,10 +73,11 @@ export function instant(run?: () => unknown): unknown {
  * import { disabled } from 'overcurrent/testing'
  *
  * const payments = new Guard('payments')
- * payments.breaker.forceOpen()
+ * payments.breaker?.forceOpen()
  * const receipt = await disabled(() => payments.call(async () => 'receipt'))
  */
 export function disabled(): Switched
+export function disabled<T>(run: () => PromiseLike<T>): Promise<T>
 export function disabled<T>(run: () => T): T
 export function disabled(run?: () => unknown): unknown {
   return switched(disabling, run)
@@ -91,9 +94,7 @@ function switched(which: Switch, run: (() => unknown) | undefined): unknown {
     turnOff()
     throw error
   }
-  if (!(result instanceof Promise)) {
-    turnOff()
-    return result
-  }
-  return result.finally(turnOff)
+  if (isThenable(result)) return Promise.resolve(result).finally(turnOff)
+  turnOff()
+  return result
 }

@@ -1,22 +1,35 @@
-/** The package as it is installed: ESM and CommonJS, threads, and what a missing addon says. */
+/** The package as it is installed: its entry points, ESM and CommonJS, threads, and what is in it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import * as imported from 'overcurrent'
+import { program } from './tools.mjs'
 
 const require = createRequire(import.meta.url)
-const required = require('overcurrent')
+const manifest = require('overcurrent/package.json')
+const installed = dirname(require.resolve('overcurrent/package.json'))
+const project = join(installed, '../..')
+const tarball = join(project, `overcurrent-${manifest.version}.tgz`)
+
+/** What users can import. */
+const entries = Object.keys(manifest.exports).filter(entry => entry !== './package.json')
+const specifier = entry => entry.replace(/^\./, 'overcurrent')
+
+/** Runs a tool of the development dependencies; answers what it printed and how it ended. */
+function tool(name, ...args) {
+  const { status, output } = spawnSync(process.execPath, [program(name), ...args], { encoding: 'utf8' })
+  return { status, printed: output.join('') }
+}
 
 test('it is the installed one', () => {
   assert.ok(require.resolve('overcurrent').includes(`${sep}node_modules${sep}overcurrent${sep}`))
 })
 
-test('`import` and `require` give the same objects', () => {
+test('`import` and `require` give the same objects', async () => {
   const names = [
     'AttemptTimeout',
     'Breaker',
@@ -37,20 +50,77 @@ test('`import` and `require` give the same objects', () => {
     'proportional',
     'schedule',
   ]
-  assert.deepEqual(Object.keys(required).sort(), names.sort())
-  for (const name of names) assert.equal(imported[name], required[name], name)
+  assert.deepEqual(Object.keys(require('overcurrent')).sort(), names)
+  for (const entry of entries) {
+    const required = require(specifier(entry))
+    const { default: _, __esModule, 'module.exports': __, ...namespace } = await import(specifier(entry))
+    assert.ok(Object.keys(required).length > 0, entry)
+    assert.deepEqual(Object.keys(namespace).sort(), Object.keys(required).sort(), entry)
+    for (const name of Object.keys(required)) assert.equal(namespace[name], required[name], `${entry} ${name}`)
+  }
 })
 
-test('it has types for both, an addon, and no dependency', () => {
-  const manifest = require('overcurrent/package.json')
-  const root = dirname(require.resolve('overcurrent/package.json'))
-  assert.deepEqual([manifest.dependencies, manifest.optionalDependencies], [undefined, undefined])
-  for (const kind of ['import', 'require']) {
-    assert.ok(readFileSync(join(root, manifest.exports['.'][kind].types), 'utf8').includes('export'))
+test('all entry points share one instance', async () => {
+  const { ManualClock } = await import('overcurrent/testing')
+  assert.equal(ManualClock, imported.ManualClock)
+  const guard = new imported.Guard('g')
+  guard.breaker.forceOpen()
+  const switched = require('overcurrent/testing').disabled()
+  assert.equal(await guard.call(() => 'through'), 'through')
+  switched[Symbol.dispose]()
+  await assert.rejects(guard.call(() => 'through'), imported.BreakerOpen)
+})
+
+test('each entry point is of one pattern, with types for both', () => {
+  for (const entry of entries) {
+    const file = `./bindings-node/dist/${entry === '.' ? 'index' : entry.slice(2)}`
+    const pattern = {
+      import: { types: `${file}.d.mts`, default: `${file}.mjs` },
+      require: { types: `${file}.d.ts`, default: `${file}.js` },
+    }
+    assert.deepEqual(manifest.exports[entry], pattern)
+    // For TypeScript before 7 where it knows no `exports`.
+    if (entry !== '.') assert.deepEqual(manifest.typesVersions['*'][entry.slice(2)], [pattern.require.types])
+    // The order decides which condition holds.
+    assert.deepEqual(Object.keys(manifest.exports[entry].import), ['types', 'default'])
+    for (const path of Object.values(pattern).flatMap(Object.values)) assert.ok(statSync(join(installed, path)).isFile())
   }
-  const shipped = readdirSync(join(root, 'bindings-node/dist'))
-  assert.ok(shipped.includes(`overcurrent.${process.platform}-${process.arch}.node`))
   assert.throws(() => require('overcurrent/bindings-node/dist/native.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+})
+
+test('it has no dependency but the addons, and asks for none but for its adapters', () => {
+  assert.equal(manifest.dependencies, undefined)
+  assert.ok(Object.keys(manifest.optionalDependencies).every(name => name.startsWith('overcurrent-')))
+  for (const name of Object.keys(manifest.peerDependencies ?? {})) {
+    assert.equal(manifest.peerDependenciesMeta?.[name]?.optional, true, name)
+  }
+  assert.equal(manifest.scripts, undefined)
+})
+
+test('it is small, and carries no addon', t => {
+  const { size } = statSync(tarball)
+  t.diagnostic(`${size} bytes packed`)
+  assert.ok(size <= 1.5 * 2 ** 20, `${size} bytes`)
+  const files = readdirSync(installed, { recursive: true })
+  assert.deepEqual(
+    files.filter(file => file.endsWith('.node')),
+    [],
+  )
+  for (const file of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE']) assert.ok(files.includes(file), file)
+})
+
+test('publint has nothing to say', () => {
+  const { status, printed } = tool('publint', 'run', tarball, '--strict')
+  assert.equal(status, 0, printed)
+  assert.match(printed, /All good!/)
+})
+
+test('the types resolve alike everywhere, says attw', () => {
+  const { status, printed } = tool('@arethetypeswrong/cli', tarball, '--format', 'json')
+  assert.equal(status, 0, printed)
+  const { analysis } = JSON.parse(printed)
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), [...entries, './package.json'].sort())
+  assert.deepEqual(analysis.problems, [])
 })
 
 test('each thread has its own objects', async () => {
@@ -67,14 +137,4 @@ test('each thread has its own objects', async () => {
     })
   assert.deepEqual(await Promise.all([state(), state()]), ['open', 'open'])
   assert.equal(await guard.call(() => guard.breaker.state), 'closed')
-})
-
-test('a missing addon is named, with the command that builds it', t => {
-  const folder = mkdtempSync(join(tmpdir(), 'overcurrent-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const dist = dirname(require.resolve('overcurrent'))
-  cpSync(dist, folder, { recursive: true, filter: file => !file.endsWith('.node') })
-  const { stderr, status } = spawnSync(process.execPath, [join(folder, 'index.js')], { encoding: 'utf8' })
-  assert.notEqual(status, 0)
-  assert.match(stderr, /overcurrent has no native addon for .*; build it with `npm run build`/)
 })

@@ -1,6 +1,6 @@
 /**
- * Runs the tests against the installed package (see install.mjs): the types, then the behaviour, once
- * as usual and once as in a runtime that lets JavaScript see no native memory.
+ * Runs the tests against the installed package (see install.mjs): the types, as Node and as a bundler resolve
+ * them, then the behaviour, once as usual and once as in a runtime that lets JavaScript see no native memory.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,6 +17,7 @@ for (const part of ['node', 'vectors', 'bad-policies.json']) {
   cpSync(join(root, 'tests', part), join(project, 'tests', part), { recursive: true })
 }
 cpSync(join(root, 'README.md'), join(project, 'README.md'))
+cpSync(join(root, 'docs/node'), join(project, 'docs/node'), { recursive: true })
 
 function run(title, args, env = {}) {
   console.log(`# ${title}`)
@@ -31,16 +32,24 @@ function run(title, args, env = {}) {
 
 const options = {
   target: 'es2022',
-  lib: ['es2023', 'esnext.disposable'],
-  module: 'nodenext',
   types: ['node'],
   typeRoots: [join(root, 'node_modules/@types')],
   strict: true,
   exactOptionalPropertyTypes: true,
   noEmit: true,
 }
-writeFileSync(join(tests, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['types'] }))
-run('types', [join(root, 'node_modules/typescript/bin/tsc'), '--project', tests])
+const lib = ['es2023', 'esnext.disposable']
+/** The public types are checked by themselves too, with no more of the language than Node 20 has. */
+const RESOLUTIONS = {
+  nodenext: [{ lib, module: 'nodenext' }, ['types/*.mts', 'types/*.cts']],
+  bundler: [{ lib, module: 'preserve', moduleResolution: 'bundler' }, ['types/*.mts']],
+  'oldest library': [{ lib: ['es2022'], module: 'nodenext' }, ['types/plain.mts']],
+}
+for (const [name, [more, include]] of Object.entries(RESOLUTIONS)) {
+  const config = join(tests, `tsconfig.${name.replace(' ', '-')}.json`)
+  writeFileSync(config, JSON.stringify({ compilerOptions: { ...options, ...more }, include }))
+  run(`types: ${name}`, [join(root, 'node_modules/typescript/bin/tsc'), '--project', config])
+}
 
 const files = readdirSync(tests).filter(file => file.endsWith('.test.mjs'))
 run('behaviour', ['--test', ...files])

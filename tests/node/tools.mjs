@@ -1,4 +1,20 @@
 /** What the tests share. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The program of a tool among the development dependencies, which are in a folder above. */
+export function program(name) {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const described = join(folder, 'node_modules', name, 'package.json')
+    if (!existsSync(described)) {
+      if (folder === dirname(folder)) throw new Error(`${name} is not installed`)
+      continue
+    }
+    const { bin } = JSON.parse(readFileSync(described, 'utf8'))
+    return join(dirname(described), typeof bin === 'string' ? bin : Object.values(bin)[0])
+  }
+}
 
 /** A promise with its two ends. */
 export function deferred() {

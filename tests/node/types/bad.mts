@@ -10,6 +10,7 @@ import {
   type Context,
   type Permit,
 } from 'overcurrent'
+import { disabled, instant } from 'overcurrent/testing'
 
 // @ts-expect-error a name is needed
 new Guard()
@@ -83,4 +84,10 @@ new Retry({ breaker: false })
 ;(info: CallInfo) => (info.attempts = 1)
 // @ts-expect-error nanoseconds are a bigint
 const now: number = new ManualClock().nowNs
-console.log(wrong, reason, permit, wait, now)
+// @ts-expect-error a function is needed, or nothing
+disabled(guard)
+// @ts-expect-error the result keeps its type
+const received: Promise<string> = instant(() => guard.call(() => 1))
+// @ts-expect-error internals stay inside
+import('overcurrent/bindings-node/dist/native.js')
+console.log(wrong, reason, permit, wait, now, received)

@@ -19,6 +19,7 @@ import {
   type GuardOptions,
   type Permit,
 } from 'overcurrent'
+import { ManualClock as TestClock, disabled, instant, type Switched } from 'overcurrent/testing'
 
 class NotFound extends Error {}
 
@@ -109,3 +110,13 @@ try {
 const now: bigint = clock.nowNs
 clock.advance('1s')
 clock.set(Number(now))
+
+{
+  using off = disabled()
+  const switched: Switched = off
+  const settled: Promise<string> = instant(() => guard.call(async () => 'answer'))
+  const thenable: Promise<number> = instant((): PromiseLike<number> => Promise.resolve(1))
+  const given: number = disabled(() => 1)
+  const test: ManualClock = new TestClock()
+  console.log(switched, settled, thenable, given, test)
+}
