@@ -1,15 +1,6 @@
 /**
  * What makes guarded code easy to test: waits that take no time, guards that do nothing, and a clock that
  * is moved by hand.
- *
- * @example
- * import { Guard } from 'overcurrent'
- * import { instant } from 'overcurrent/testing'
- *
- * const payments = new Guard('payments')
- * let calls = 0
- * const flaky = () => { if (++calls < 3) throw new Error('not yet') }
- * await instant(() => payments.call(flaky)) // retried twice, without a wait
  */
 import { isThenable } from './run.js'
 import { disabled as disabling, instant as skipping, type Switch } from './switch.js'

@@ -1,13 +1,12 @@
 /** The package as it is installed: its entry points, ESM and CommonJS, threads, and what is in it. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import * as imported from 'overcurrent'
-import { program } from './tools.mjs'
+import { node, program } from './tools.mjs'
 
 const require = createRequire(import.meta.url)
 const manifest = require('overcurrent/package.json')
@@ -18,12 +17,6 @@ const tarball = join(project, `overcurrent-${manifest.version}.tgz`)
 /** What users can import. */
 const entries = Object.keys(manifest.exports).filter(entry => entry !== './package.json')
 const specifier = entry => entry.replace(/^\./, 'overcurrent')
-
-/** Runs a tool of the development dependencies; answers what it printed and how it ended. */
-function tool(name, ...args) {
-  const { status, output } = spawnSync(process.execPath, [program(name), ...args], { encoding: 'utf8' })
-  return { status, printed: output.join('') }
-}
 
 test('it is the installed one', () => {
   assert.ok(require.resolve('overcurrent').includes(`${sep}node_modules${sep}overcurrent${sep}`))
@@ -110,13 +103,13 @@ test('it is small, and carries no addon', t => {
 })
 
 test('publint has nothing to say', () => {
-  const { status, printed } = tool('publint', 'run', tarball, '--strict')
+  const { status, printed } = node(program('publint'), 'run', tarball, '--strict')
   assert.equal(status, 0, printed)
   assert.match(printed, /All good!/)
 })
 
 test('the types resolve alike everywhere, says attw', () => {
-  const { status, printed } = tool('@arethetypeswrong/cli', tarball, '--format', 'json')
+  const { status, printed } = node(program('@arethetypeswrong/cli'), tarball, '--format', 'json')
   assert.equal(status, 0, printed)
   const { analysis } = JSON.parse(printed)
   assert.deepEqual(Object.keys(analysis.entrypoints).sort(), [...entries, './package.json'].sort())

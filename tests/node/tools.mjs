@@ -1,11 +1,14 @@
 /** What the tests share. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+const here = dirname(fileURLToPath(import.meta.url))
+
 /** The program of a tool among the development dependencies, which are in a folder above. */
 export function program(name) {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+  for (let folder = here; ; folder = dirname(folder)) {
     const described = join(folder, 'node_modules', name, 'package.json')
     if (!existsSync(described)) {
       if (folder === dirname(folder)) throw new Error(`${name} is not installed`)
@@ -66,4 +69,16 @@ export function fakeTime(t) {
   let now = 1_000
   t.mock.method(performance, 'now', () => now)
   return fakeTimers(t, milliseconds => (now += milliseconds))
+}
+
+/** The code blocks of a page of docs that are marked with exactly `mark`. */
+export function blocks(page, mark) {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8')
+  return [...text.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].filter(([, marked]) => marked === mark).map(([, , code]) => code)
+}
+
+/** Runs a script of Node's; answers what it printed and how it ended. */
+export function node(script, ...args) {
+  const { status, output } = spawnSync(process.execPath, [script, ...args], { cwd: here, encoding: 'utf8' })
+  return { status, printed: output.join('') }
 }

@@ -1,0 +1,2 @@
+/** For `runners.test.mjs`. */
+export default { test: { include: ['specs/*.vitest.mjs'] } }
