@@ -18,7 +18,8 @@ WHEELS := target/wheels
 
 CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
-NODE_SOURCES := package.json $(shell find bindings-node -name '*.rs' -o -name '*.ts' -o -name '*.mjs' -o -name Cargo.toml -not -path '*/dist/*')
+NODE_SOURCES := package.json tests/node/install.mjs \
+	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
 .PHONY: demo test vectors proof bench-core bench-python lint format rust-tests models python-tests node-tests prerequisites clean
 
@@ -105,7 +106,7 @@ target/bench-python.stamp: target/wheel.stamp benches/python/requirements.txt
 	$(MEASURED)/bin/python -m pip install --quiet --requirement benches/python/requirements.txt $(WHEELS)/*.whl
 	touch $@
 
-# The package, packed and installed into a project of its own.
+# The package and that of this platform, packed and installed into a project of their own.
 target/package.stamp: node_modules/stamp $(CORE) $(NODE_SOURCES)
 	npm run --silent build
 	npm run --silent install-packed

@@ -1,8 +1,9 @@
 /** README's Node example, run as it stands there, with README's policy file. */
-import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { node } from './tools.mjs'
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
@@ -17,6 +18,6 @@ test('the example runs', () => {
   writeFileSync(new URL('overcurrent.toml', import.meta.url), block('toml'))
   const example = new URL('readme-example.mjs', import.meta.url)
   writeFileSync(example, block('js'))
-  const { status, stderr } = spawnSync(process.execPath, [example.pathname], { cwd: new URL('.', import.meta.url), encoding: 'utf8' })
-  assert.equal(status, 0, stderr)
+  const { status, printed } = node(fileURLToPath(example))
+  assert.equal(status, 0, printed)
 })

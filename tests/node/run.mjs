@@ -17,7 +17,6 @@ for (const part of ['node', 'vectors', 'bad-policies.json']) {
   cpSync(join(root, 'tests', part), join(project, 'tests', part), { recursive: true })
 }
 cpSync(join(root, 'README.md'), join(project, 'README.md'))
-cpSync(join(root, 'docs/node'), join(project, 'docs/node'), { recursive: true })
 
 function run(title, args, env = {}) {
   console.log(`# ${title}`)

@@ -6,17 +6,19 @@ import { fileURLToPath } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 
-/** The program of a tool among the development dependencies, which are in a folder above. */
-export function program(name) {
-  for (let folder = here; ; folder = dirname(folder)) {
-    const described = join(folder, 'node_modules', name, 'package.json')
-    if (!existsSync(described)) {
-      if (folder === dirname(folder)) throw new Error(`${name} is not installed`)
-      continue
-    }
-    const { bin } = JSON.parse(readFileSync(described, 'utf8'))
-    return join(dirname(described), typeof bin === 'string' ? bin : Object.values(bin)[0])
+/** A file of the checkout, which these tests are run in a folder of; the nearest one above. */
+export function above(path) {
+  for (let folder = here; folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, path))) return join(folder, path)
   }
+  throw new Error(`there is no ${path}`)
+}
+
+/** The program of a tool among the development dependencies. */
+export function program(name) {
+  const described = above(join('node_modules', name, 'package.json'))
+  const { bin } = JSON.parse(readFileSync(described, 'utf8'))
+  return join(dirname(described), typeof bin === 'string' ? bin : Object.values(bin)[0])
 }
 
 /** A promise with its two ends. */
@@ -73,7 +75,7 @@ export function fakeTime(t) {
 
 /** The code blocks of a page of docs that are marked with exactly `mark`. */
 export function blocks(page, mark) {
-  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8')
+  const text = readFileSync(above(page), 'utf8')
   return [...text.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].filter(([, marked]) => marked === mark).map(([, , code]) => code)
 }
 
