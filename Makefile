@@ -21,7 +21,7 @@ PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -n
 NODE_SOURCES := package.json tests/node/install.mjs \
 	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
-.PHONY: demo test vectors proof bench-core bench-python lint format rust-tests models python-tests node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core bench-python lint format rust-tests models python-tests python-package node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -75,8 +75,12 @@ models:
 	RUSTFLAGS="--cfg overcurrent_loom" CARGO_TARGET_DIR=target/loom \
 		cargo test --package overcurrent --lib --profile proof models
 
-python-tests: target/wheel.stamp
-	$(INSTALLED)/bin/python -m pytest tests/python
+# With the wheel, on each CPython that is found.
+python-tests: target/wheel.stamp target/sdist.stamp node_modules/stamp
+	$(VENV)/python tests/python/interpreters.py $(INSTALLED)/bin/python $(WHEELS)/*.whl
+
+python-package: target/wheel.stamp target/sdist.stamp ## the sizes of what is shipped, and how long importing it takes
+	$(VENV)/python tests/python/package.py $(WHEELS) $(INSTALLED)*/bin/python
 
 node-tests: target/package.stamp
 	npm run --silent test
@@ -104,6 +108,13 @@ target/bench-python.stamp: target/wheel.stamp benches/python/requirements.txt
 	rm -rf $(MEASURED)
 	$(PYTHON) -m venv $(MEASURED)
 	$(MEASURED)/bin/python -m pip install --quiet --requirement benches/python/requirements.txt $(WHEELS)/*.whl
+	touch $@
+
+
+# What the wheel can be built from elsewhere.
+target/sdist.stamp: target/wheel.stamp README.md LICENSE-MIT LICENSE-APACHE
+	rm -f $(WHEELS)/*.tar.gz
+	PATH="$(CURDIR)/$(VENV):$$PATH" python bindings-python/sdist.py $(WHEELS)
 	touch $@
 
 # The package and that of this platform, packed and installed into a project of their own.
