@@ -110,7 +110,6 @@ target/bench-python.stamp: target/wheel.stamp benches/python/requirements.txt
 	$(MEASURED)/bin/python -m pip install --quiet --requirement benches/python/requirements.txt $(WHEELS)/*.whl
 	touch $@
 
-
 # What the wheel can be built from elsewhere.
 target/sdist.stamp: target/wheel.stamp README.md LICENSE-MIT LICENSE-APACHE
 	rm -f $(WHEELS)/*.tar.gz
