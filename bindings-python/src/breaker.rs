@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use overcurrent::{
-    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Instant, Outcome, Permit as Admission, Snapshot,
-    Value, Verdict,
+    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Filter, Instant, Outcome, Permit as Admission,
+    Snapshot, Value, Verdict,
     kernel::call::{Attempt, Rejection, Settled, Step},
 };
 use pyo3::{
@@ -17,6 +17,7 @@ use crate::{
     call::{Call, Machine},
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
+    events::{Subscription, deliver, subscribed},
     guard::{Guard, seed},
     hooks::{Hooks, Raw, Settings},
     permit::Permit,
@@ -113,34 +114,41 @@ impl Breaker {
         if switch::is_disabled() {
             return Ok(Permit::of_none());
         }
-        self.core().acquire_owned().map(Permit::new).map_err(|error| breaker_open(py, error))
+        let answer = self.core().acquire_owned();
+        deliver(py)?;
+        answer.map(Permit::new).map_err(|error| breaker_open(py, error))
     }
 
     /// Opens it by hand, for so long or for the policy's cooldown.
     #[pyo3(signature = (for_=None))]
-    fn trip(&self, for_: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn trip(&self, py: Python<'_>, for_: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let length = for_.map(|length| span(length, "for")).transpose()?;
-        self.core().trip(length.map(Into::into)).map_err(|error| invalid(&error))
+        self.core().trip(length.map(Into::into)).map_err(|error| invalid(&error))?;
+        deliver(py)
     }
 
     /// Closes it, with everything forgotten.
-    fn reset(&self) {
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
         self.core().reset();
+        deliver(py)
     }
 
     /// Rejects every call until `automatic`.
-    fn force_open(&self) {
+    fn force_open(&self, py: Python<'_>) -> PyResult<()> {
         self.core().force_open();
+        deliver(py)
     }
 
     /// Admits every call until `automatic`.
-    fn force_closed(&self) {
+    fn force_closed(&self, py: Python<'_>) -> PyResult<()> {
         self.core().force_closed();
+        deliver(py)
     }
 
     /// Takes an override back.
-    fn automatic(&self) {
+    fn automatic(&self, py: Python<'_>) -> PyResult<()> {
         self.core().automatic();
+        deliver(py)
     }
 
     /// The state in portable form.
@@ -152,7 +160,14 @@ impl Breaker {
     fn restore(&self, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
         let text = snapshot.py().import("json")?.call_method1("dumps", (snapshot,))?;
         let snapshot = Snapshot::from_json(&text.cast::<PyString>()?.to_cow()?);
-        snapshot.and_then(|snapshot| self.core().restore(&snapshot)).map_err(|error| invalid(&error))
+        let restored = snapshot.and_then(|snapshot| self.core().restore(&snapshot));
+        restored.map_err(|error| invalid(&error))?;
+        deliver(text.py())
+    }
+
+    /// Has `callback` called with each event of the breaker.
+    fn subscribe(&self, callback: &Bound<'_, PyAny>) -> PyResult<Subscription> {
+        subscribed(self.events(), callback)
     }
 
     /// Begins a call that waits in the calling thread; its attempt may be made.
@@ -214,6 +229,11 @@ impl Breaker {
     /// yet.
     pub(crate) fn adopted(&self, name: &str, time: &Time, seed: Option<u64>) -> Arc<Core> {
         Arc::clone(self.enliven(name, time, seed))
+    }
+
+    /// Its events.
+    pub(crate) fn events(&self) -> Filter {
+        Filter::from(&**self.core())
     }
 
     /// Its clock, if that is settled.

@@ -35,6 +35,7 @@ use pyo3::{
 use crate::{
     breaker::BreakerRun,
     error::{Cut, attempt_timeout, breaker_open, deadline_exceeded},
+    events::{deliver, deliver_quietly},
     guard::GuardRun,
     hooks::Settings,
     retry::RetryRun,
@@ -174,6 +175,8 @@ impl Call {
         let mut run = self.run();
         let settled = run.machine.cut();
         run.cut = Some(settled);
+        drop(run);
+        deliver_quietly();
     }
 
     fn cancelled(&self) {
@@ -183,6 +186,7 @@ impl Call {
         let last = std::mem::replace(&mut run.last, Last::None);
         drop(run);
         drop(last);
+        deliver_quietly();
     }
 
     /// Has `callback` run by `event_loop` when the time of the attempt is up; `None` if nothing bounds
@@ -282,12 +286,17 @@ impl Call {
         let dropped = std::mem::replace(&mut run.last, last);
         drop(run);
         drop(dropped);
-        if settled.step == Step::Done { Ok(Next::Over) } else { self.follow(py, settled.step) }
+        if settled.step == Step::Done {
+            deliver(py).map(|()| Next::Over)
+        } else {
+            self.follow(py, settled.step)
+        }
     }
 
     /// Does what the machine says, up to the next attempt, the end or, in an event loop, a sleep.
     #[inline]
     fn follow(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
+        deliver(py)?;
         match step {
             Step::Attempt(_) => Ok(Next::Attempt),
             Step::Wait(span) => self.wait(py, span),
@@ -314,7 +323,10 @@ impl Call {
             }
             let step = self.run().machine.next();
             match step {
-                Step::Wait(next) => span = next,
+                Step::Wait(next) => {
+                    deliver(py)?;
+                    span = next;
+                }
                 step => return self.follow(py, step),
             }
         }

@@ -1,7 +1,7 @@
 //! The guard: a policy, a breaker and a retry around a call.
 
 use overcurrent::{
-    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, Guard as Core, GuardPolicy, Instant,
+    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, Filter, Guard as Core, GuardPolicy, Instant,
     InvalidPolicy, PolicyDocument, Span, Surrounds, Value, Verdict,
     kernel::call::{Call as Running, Rejection, Settled, Step},
 };
@@ -17,6 +17,7 @@ use crate::{
     call::{Call, Machine},
     clock::{ManualClock, Time},
     error::invalid,
+    events::{Subscription, subscribed},
     hooks::{Hooks, Raw, Settings},
     retry::Retry,
     switch,
@@ -131,10 +132,22 @@ impl Guard {
         Call::new(settings, GuardRun::begin(slf))
     }
 
+    /// Has `callback` called with each event of the guard and of its breaker.
+    fn subscribe(&self, callback: &Bound<'_, PyAny>) -> PyResult<Subscription> {
+        subscribed(self.events(), callback)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.settings)?;
         visit.call(&self.breaker)?;
         visit.call(&self.budget)
+    }
+}
+
+impl Guard {
+    /// Its events and those of its breaker.
+    pub(crate) fn events(&self) -> Filter {
+        Filter::from(&self.core)
     }
 }
 

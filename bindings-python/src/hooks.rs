@@ -213,7 +213,7 @@ impl Filter {
 }
 
 /// What a hook answered, or `otherwise` where it raised, which is logged.
-fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, otherwise: T) -> PyResult<T> {
+pub(crate) fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, otherwise: T) -> PyResult<T> {
     static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let error = match answer {
         Err(error) if error.is_instance_of::<PyException>(py) => error,

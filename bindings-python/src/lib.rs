@@ -7,6 +7,7 @@ mod budget;
 mod call;
 mod clock;
 mod error;
+mod events;
 mod guard;
 mod hooks;
 mod permit;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 // A free-threaded interpreter takes the lock back while this is loaded, until tests show that it need not.
 #[pymodule(gil_used = true)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::{
         breaker::Breaker,
@@ -26,6 +29,7 @@ mod _core {
         call::Call,
         clock::{Alarm, ManualClock},
         error::{Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text},
+        events::{Subscription, subscribe},
         guard::{Guard, Policy},
         hooks::Failure,
         permit::Permit,
@@ -36,4 +40,11 @@ mod _core {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python knows it by")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "of the shape that a module's start has")]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::events::listen_for_the_log();
+        Ok(())
+    }
 }

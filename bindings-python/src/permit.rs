@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use overcurrent::{Breaker as Core, Outcome, Permit as Admission};
 use pyo3::prelude::*;
 
-use crate::value::span;
+use crate::{events::deliver, value::span};
 
 /// The right to make one call. Say what became of the call with one of its methods; letting go of it
 /// says that the call was cancelled, and using it again does nothing.
@@ -24,7 +24,7 @@ impl Permit {
         Self { admission: Mutex::new(None) }
     }
 
-    fn record(&self, outcome: Outcome, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn record(&self, py: Python<'_>, outcome: Outcome, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let took = took.map(|took| span(took, "took")).transpose()?;
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (admission, took) {
@@ -32,7 +32,7 @@ impl Permit {
             (Some(admission), None) => admission.record(outcome),
             (Some(admission), Some(took)) => admission.record_took(outcome, took.into()),
         }
-        Ok(())
+        deliver(py)
     }
 }
 
@@ -40,26 +40,26 @@ impl Permit {
 impl Permit {
     /// The call succeeded.
     #[pyo3(signature = (took=None))]
-    fn success(&self, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.record(Outcome::Success, took)
+    fn success(&self, py: Python<'_>, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.record(py, Outcome::Success, took)
     }
 
     /// The call failed.
     #[pyo3(signature = (took=None))]
-    fn failure(&self, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.record(Outcome::Failure, took)
+    fn failure(&self, py: Python<'_>, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.record(py, Outcome::Failure, took)
     }
 
     /// The call ended in a way that says nothing of the dependency.
     #[pyo3(signature = (took=None))]
-    fn ignored(&self, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.record(Outcome::Ignored, took)
+    fn ignored(&self, py: Python<'_>, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.record(py, Outcome::Ignored, took)
     }
 
     /// The caller gave up.
     #[pyo3(signature = (took=None))]
-    fn cancelled(&self, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.record(Outcome::Cancelled, took)
+    fn cancelled(&self, py: Python<'_>, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.record(py, Outcome::Cancelled, took)
     }
 
     /// The permit itself; leaving the block without an outcome says that the call was cancelled.
@@ -69,11 +69,12 @@ impl Permit {
 
     fn __exit__(
         &self,
+        py: Python<'_>,
         _class: &Bound<'_, PyAny>,
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        self.record(Outcome::Cancelled, None)?;
+        self.record(py, Outcome::Cancelled, None)?;
         Ok(false)
     }
 }

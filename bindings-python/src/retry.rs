@@ -17,6 +17,7 @@ use crate::{
     call::{Call, Machine},
     clock::{ManualClock, Time},
     error::invalid,
+    events::deliver,
     guard::{retry_fields, seed},
     hooks::{Hooks, Raw, Settings},
     switch,
@@ -211,6 +212,7 @@ impl RetryCall {
         let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
         drop(attempts);
+        deliver(py)?;
         match decision {
             Decision::Wait(span) => Ok(Bound::new(py, Wait { span })?.into_any()),
             Decision::Stop(cause) => Ok(Bound::new(py, Stop { cause })?.into_any()),

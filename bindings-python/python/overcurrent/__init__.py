@@ -9,12 +9,25 @@
 
 A `Guard` surrounds a call with a deadline, retries, a breaker and a timeout for each attempt;
 `Breaker` and `Retry` are parts of it that can be used alone. A duration is a `timedelta`, seconds, or
-text such as `"250ms"`.
+text such as `"250ms"`. What was decided and why is told to `subscribe`, and to the logger `overcurrent`.
 """
+
+from typing import TYPE_CHECKING
 
 from overcurrent._attempt import Attempt, current_attempt
 from overcurrent._breaker import Breaker
-from overcurrent._core import Budget, Failure, ManualClock, Permit, RetryCall, Stop, Wait, __version__
+from overcurrent._core import (
+    Budget,
+    Failure,
+    ManualClock,
+    Permit,
+    RetryCall,
+    Stop,
+    Subscription,
+    Wait,
+    __version__,
+    subscribe,
+)
 from overcurrent._errors import (
     AttemptTimeout,
     BreakerOpen,
@@ -51,6 +64,10 @@ else:
         return getattr(_policy, name)
 
 
+if TYPE_CHECKING:
+    from overcurrent import events
+    from overcurrent.events import Event
+
 __all__ = [
     "Attempt",
     "AttemptTimeout",
@@ -63,6 +80,7 @@ __all__ = [
     "Classify",
     "DeadlineExceeded",
     "Duration",
+    "Event",
     "Failure",
     "Guard",
     "GuardPolicy",
@@ -75,14 +93,27 @@ __all__ = [
     "RetryCall",
     "RetryPolicy",
     "Stop",
+    "Subscription",
     "Verdict",
     "Wait",
     "Which",
     "__version__",
     "constant",
     "current_attempt",
+    "events",
     "exponential",
     "linear",
     "proportional",
     "schedule",
+    "subscribe",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the events when somebody asks for them: most programs only have them logged."""
+    if name in {"Event", "events"}:
+        from importlib import import_module
+
+        events = import_module("overcurrent.events")
+        return events if name == "events" else events.Event
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

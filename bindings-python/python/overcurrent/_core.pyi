@@ -1,7 +1,7 @@
 """The extension module, in Rust.
 
-`Budget`, `Failure`, `ManualClock`, `Permit`, `RetryCall`, `Stop` and `Wait` are public, in
-`overcurrent`; the rest is what the package is built on.
+`Budget`, `Failure`, `ManualClock`, `Permit`, `RetryCall`, `Stop`, `Subscription`, `Wait` and `subscribe` are
+public, in `overcurrent`; the rest is what the package is built on.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle
@@ -19,6 +19,7 @@ from overcurrent._policy import (
     StopReason,
     Which,
 )
+from overcurrent.events import Event
 
 __version__: str
 
@@ -153,6 +154,44 @@ class RetryCall:
         """The seconds left for the call."""
 
 @final
+class Subscription:
+    """A callback that hears of events until it is closed."""
+
+    def close(self) -> None:
+        """End it; does nothing where that is done."""
+
+    @property
+    def dropped(self) -> int:
+        """How many events were forgotten, as the callback was too slow."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Literal[False]: ...
+
+def subscribe(
+    callback: Callable[[Event], object], *, guard: Guard | None = None, breaker: Breaker | None = None
+) -> Subscription:
+    """Have `callback` called with each event from now on, until the subscription is closed.
+
+    It runs in the thread that made the decision, after it and before the call goes on (before a wait, and
+    before a result or an error is handed over), with no lock held. It never runs twice at once: while it
+    runs, what other threads decide, or it itself, waits for its end. Of more than 1024 events that wait the
+    oldest are forgotten and counted. A callback that raises is logged and cannot change a decision.
+
+    Letting go of the subscription does not end it.
+
+    Args:
+        callback: is given the event.
+        guard: only its events and those of its breaker.
+        breaker: only its events. Without either, those of the whole process.
+
+    Raises:
+        TypeError: `callback` cannot be called.
+        ValueError: both a guard and a breaker are given.
+    """
+
+@final
 class Policy:
     """A validated policy from a document."""
 
@@ -209,6 +248,9 @@ class Guard:
     @property
     def budget(self) -> Budget | None:
         """Its retry budget; None where retries are not limited so."""
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Subscription:
+        """Have `callback` called with its events and its breaker's; see `overcurrent.subscribe`."""
 
     def begin(self) -> Call: ...
     def begin_async(self) -> Call: ...
@@ -283,6 +325,9 @@ class Breaker:
         Raises:
             InvalidPolicy: it is not one.
         """
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Subscription:
+        """Have `callback` called with its events; see `overcurrent.subscribe`."""
 
     def begin(self) -> Call: ...
     def begin_async(self) -> Call: ...

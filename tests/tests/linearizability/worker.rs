@@ -135,7 +135,7 @@ fn acquire(breaker: &Breaker, planned: Planned) -> Result<Pass, Rejection> {
     match planned.route {
         Route::Plain => breaker.acquire_at(now),
         Route::Quick => cells.pass().map_or_else(|| breaker.acquire_at(now), Ok),
-        Route::Stretched => cells.acquire(breaker.policy(), now, || planned.draw(), tell),
+        Route::Stretched => cells.acquire(breaker.policy(), now, || planned.draw(), |turned| tell(turned.transition)),
     }
 }
 
@@ -150,7 +150,7 @@ fn record(breaker: &Breaker, planned: Planned, pass: Pass, outcome: Outcome, too
         Route::Plain | Route::Quick => breaker.record_at(pass, outcome, took, now),
         Route::Stretched => {
             let draw = || planned.draw();
-            cells.record(breaker.policy(), pass, outcome, took, now, draw, tell)
+            cells.record(breaker.policy(), pass, outcome, took, now, draw, |turned| tell(turned.transition))
         }
     }
 }
