@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from overcurrent import ManualClock
+    from overcurrent import Event, ManualClock
 
 
 @pytest.fixture
@@ -40,3 +40,12 @@ def overcurrent_disabled() -> Iterator[None]:
 
     with disabled():
         yield
+
+
+@pytest.fixture
+def overcurrent_events() -> Iterator[list[Event]]:
+    """The events that are told during the test, so far."""
+    from overcurrent.testing import capture_events
+
+    with capture_events() as events:
+        yield events

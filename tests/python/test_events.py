@@ -30,7 +30,7 @@ from overcurrent import (
     events,
     subscribe,
 )
-from overcurrent._capture import capture_events
+from overcurrent.testing import capture_events
 
 SCENARIOS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "scenarios" / "events.json").read_text()

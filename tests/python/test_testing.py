@@ -57,7 +57,7 @@ def test_the_page_runs(pytester: pytest.Pytester) -> None:
     """Its blocks, in their order, are one file of tests."""
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     pytester.makepyfile("\n".join(blocks))
-    pytester.runpytest_subprocess("-Werror").assert_outcomes(passed=6)
+    pytester.runpytest_subprocess("-Werror").assert_outcomes(passed=8)
 
 
 class TestInstant:

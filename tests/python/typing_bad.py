@@ -21,6 +21,7 @@ from overcurrent import (
     linear,
     proportional,
     schedule,
+    subscribe,
 )
 from overcurrent.testing import disabled, instant
 
@@ -135,6 +136,8 @@ current_attempt().number = "1"  # error: assignment
 current_attempt().remaining = 1.0  # error: misc
 BreakerOpen("b", "shut")  # error: arg-type
 instant("1s")  # error: call-arg
+subscribe(print, retry=Retry())  # error: call-arg
+guard.subscribe(len)  # error: arg-type
 
 
 @disabled()  # error: operator

@@ -22,6 +22,7 @@ from overcurrent import (
     Classify,
     DeadlineExceeded,
     Duration,
+    Event,
     Failure,
     Guard,
     GuardPolicy,
@@ -34,19 +35,22 @@ from overcurrent import (
     RetryCall,
     RetryPolicy,
     Stop,
+    Subscription,
     Verdict,
     Wait,
     Which,
     __version__,
     constant,
     current_attempt,
+    events,
     exponential,
     linear,
     proportional,
     schedule,
+    subscribe,
 )
 from overcurrent.testing import ManualClock as SameClock
-from overcurrent.testing import disabled, instant
+from overcurrent.testing import capture_events, disabled, instant
 
 T = TypeVar("T")
 
@@ -133,7 +137,7 @@ def pages(number: int) -> Iterator[str]:
 
 
 @payments
-async def events(number: int) -> AsyncIterator[str]:
+async def messages(number: int) -> AsyncIterator[str]:
     yield ""
 
 
@@ -197,7 +201,7 @@ client = Client()
 assert_type(charge("a", amount=2), float)
 assert_type(charge.__name__, str)
 assert_type(pages(1), Iterator[str])
-assert_type(events(1), AsyncIterator[str])
+assert_type(messages(1), AsyncIterator[str])
 assert_type(first([1]), int)
 assert_type(payments.wrap(twice)(1), int)
 assert_type(payments.wrap(twice)(""), str)
@@ -245,7 +249,7 @@ async def main() -> None:
     assert_type(await Retry().acall(client.later, "k"), int)
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     assert_type(await payments.acall(lambda: future), int)
-    async for event in events(1):
+    async for event in messages(1):
         assert_type(event, str)
 
 
@@ -327,6 +331,43 @@ match begun.failed(hint=2):
             "breaker_open",
             "budget_exhausted",
         ] = reason
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def hear(event: Event) -> str:
+    assert_type(event.fields, dict[str, str | int | float | None])
+    if isinstance(event, events.StateChange):
+        assert_type(event.breaker, str)
+        new: Literal["closed", "open", "half_open", "forced_open", "forced_closed"] = event.new
+        assert_type(event.open_for, float | None)
+        return new
+    if event.name == "retry":
+        assert_type(event, events.Retry)
+        return event.origin
+    match event:
+        case events.Reject(breaker=rejecting):
+            return rejecting
+        case events.GiveUp(reason=reason):
+            assert_type(event.elapsed, float | None)
+            return reason
+        case events.Timeout():
+            return event.which
+        case events.LateResult():
+            return event.outcome
+        case events.BudgetExhausted():
+            return event.guard or ""
+        case events.Eviction(key=key):
+            return key
+
+
+subscription: Subscription = subscribe(hear)
+with subscribe(print, guard=payments), breaker.subscribe(hear) as heard:
+    assert_type(heard.dropped, int)
+payments.subscribe(lambda event: event.name).close()
+with capture_events(breaker=breaker) as told:
+    assert_type(told, list[Event])
 
 
 # --- errors --------------------------------------------------------------------------------------

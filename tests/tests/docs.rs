@@ -56,3 +56,14 @@ fn the_page_of_fields_is_in_step_with_the_validator() {
     let made = overcurrent_tests::policy_docs::page();
     assert!(page == made, "make docs/policy.md anew: cargo run -p overcurrent-tests --bin policy-docs");
 }
+
+#[test]
+fn the_page_of_events_names_every_field_in_its_order() {
+    let page = include_str!("../../docs/events.md");
+    for (name, fields) in overcurrent::Event::ALL {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect(name);
+        let cell = row.rsplit('|').nth(1).expect("the last cell");
+        let places: Vec<_> = fields.iter().map(|field| cell.find(&format!("`{field}`"))).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "`{name}`: {places:?}");
+    }
+}

@@ -12,8 +12,6 @@ A `Guard` surrounds a call with a deadline, retries, a breaker and a timeout for
 text such as `"250ms"`. What was decided and why is told to `subscribe`, and to the logger `overcurrent`.
 """
 
-from typing import TYPE_CHECKING
-
 from overcurrent._attempt import Attempt, current_attempt
 from overcurrent._breaker import Breaker
 from overcurrent._core import (
@@ -41,6 +39,7 @@ from overcurrent._waits import constant, exponential, linear, proportional, sche
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from overcurrent import events
     from overcurrent._policy import (
         Backoff,
         BreakerPolicy,
@@ -53,20 +52,21 @@ if TYPE_CHECKING:
         Verdict,
         Which,
     )
+    from overcurrent.events import Event
 else:
 
     def __getattr__(name: str) -> object:
-        """Load the types of policies when one is asked for: `typing` takes longer than all else here."""
+        """Load types of policies, and events, when asked for: `typing` takes longer than all else here."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in {"Event", "events"}:
+            import overcurrent.events as events
+
+            return events if name == "events" else events.Event
         from overcurrent import _policy
 
         return getattr(_policy, name)
 
-
-if TYPE_CHECKING:
-    from overcurrent import events
-    from overcurrent.events import Event
 
 __all__ = [
     "Attempt",
@@ -107,13 +107,3 @@ __all__ = [
     "schedule",
     "subscribe",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Load the events when somebody asks for them: most programs only have them logged."""
-    if name in {"Event", "events"}:
-        from importlib import import_module
-
-        events = import_module("overcurrent.events")
-        return events if name == "events" else events.Event
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

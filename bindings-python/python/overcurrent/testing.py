@@ -5,16 +5,17 @@
     with instant():
         assert charge("order 7") == "receipt"   # retried without a wait
 
-`instant` leaves out the waits, `disabled` leaves out everything, and a `ManualClock` that is given to a
-guard as its `clock` moves time by hand. The first two are switches of the whole process, so they reach
-guards that are made elsewhere. With pytest, the fixtures `overcurrent_instant`, `overcurrent_disabled`
-and `overcurrent_clock` are there without an import.
+`instant` leaves out the waits, `disabled` leaves out everything, `capture_events` collects what was
+decided, and a `ManualClock` that is given to a guard as its `clock` moves time by hand. The first two are
+switches of the whole process, so they reach guards that are made elsewhere. With pytest, the fixtures
+`overcurrent_instant`, `overcurrent_disabled` and `overcurrent_clock` are there without an import.
 """
 
+from overcurrent._capture import capture_events
 from overcurrent._core import ManualClock, turn_disabled, turn_instant
 from overcurrent._switched import Switched
 
-__all__ = ["ManualClock", "disabled", "instant"]
+__all__ = ["ManualClock", "capture_events", "disabled", "instant"]
 
 
 def instant() -> Switched:

@@ -223,20 +223,23 @@ impl Breaker {
         let moved = |turned| self.turned(turned, policy, now);
         let counted = self.cells.record(policy, pass, outcome, took, now, draw, moved);
         if !counted {
-            tell(self.about(), || Event::LateResult { breaker: self.name.clone(), outcome });
+            tell(|| (self.about(), Event::LateResult { breaker: self.name.clone(), outcome }));
         }
         counted
     }
 
     /// Tells of a rejection, of a call through `guard` or through the breaker alone.
     pub(crate) fn rejected(&self, rejection: Rejection, guard: Option<(&Name, &Source)>) {
-        let about = About { guard: guard.map_or(0, |(_, guard)| guard.known()), ..self.about() };
-        tell(about, || Event::Reject {
-            breaker: self.name.clone(),
-            guard: guard.map(|(name, _)| name.clone()),
-            reason: rejection.reason,
-            retry_after: rejection.retry_after,
-            nth: self.course.reject(),
+        tell(|| {
+            let about = About { guard: guard.map_or(0, |(_, guard)| guard.known()), ..self.about() };
+            let event = Event::Reject {
+                breaker: self.name.clone(),
+                guard: guard.map(|(name, _)| name.clone()),
+                reason: rejection.reason,
+                retry_after: rejection.retry_after,
+                nth: self.course.reject(),
+            };
+            (about, event)
         });
     }
 

@@ -244,7 +244,7 @@ impl Surroundings for Guard {
     }
 
     fn tell(&self, notice: Notice) {
-        tell(About { guard: self.source.known(), breaker: 0 }, || notice.by(Some(&self.name)));
+        tell(|| (About { guard: self.source.known(), breaker: 0 }, notice.by(Some(&self.name))));
     }
 }
 

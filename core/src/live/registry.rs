@@ -150,7 +150,7 @@ impl<V: Kept> Registry<V> {
         match left {
             Ok(evicted) => {
                 if let Some(evicted) = evicted {
-                    tell(About::default(), || Event::Eviction { key: evicted.into_key() });
+                    tell(|| (About::default(), Event::Eviction { key: evicted.into_key() }));
                 }
                 Ok(made)
             }

@@ -102,7 +102,7 @@ impl Retry {
     ) -> Decision {
         let decision = attempts.failed(&self.policy, failure, now, deadline, self);
         for notice in Notice::of_decision(decision, attempts.failures(), attempts.origin(), None) {
-            tell(About::default(), || notice.by(None));
+            tell(|| (About::default(), notice.by(None)));
         }
         decision
     }

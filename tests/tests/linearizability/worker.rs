@@ -135,7 +135,9 @@ fn acquire(breaker: &Breaker, planned: Planned) -> Result<Pass, Rejection> {
     match planned.route {
         Route::Plain => breaker.acquire_at(now),
         Route::Quick => cells.pass().map_or_else(|| breaker.acquire_at(now), Ok),
-        Route::Stretched => cells.acquire(breaker.policy(), now, || planned.draw(), |turned| tell(turned.transition)),
+        Route::Stretched => {
+            cells.acquire(breaker.policy(), now, || planned.draw(), |turned| tell(turned.transition))
+        }
     }
 }
 

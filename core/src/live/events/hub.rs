@@ -36,12 +36,12 @@ pub(super) fn leave(queue: &Arc<Queue>) {
     }
 }
 
-/// Tells of an event, if anybody listens. `event` is made only where it is heard; it says, too, whether it
-/// is a rejection that is not the first one.
+/// Tells of an event, and of whom it is, if anybody listens; only then is it made.
 #[inline]
-pub(crate) fn tell(about: About, event: impl FnOnce() -> Event) {
+pub(crate) fn tell(event: impl FnOnce() -> (About, Event)) {
     if is_heard() {
-        spread(about, &event());
+        let (about, event) = event();
+        spread(about, &event);
     }
 }
 
