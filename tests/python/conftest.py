@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def frames(error: BaseException) -> list[str]:
     return [
         frame.name
         for frame in traceback.extract_tb(error.__traceback__)
-        if "/overcurrent/_" in frame.filename
+        if "/overcurrent/_" in Path(frame.filename).as_posix()
     ]
 
 

@@ -155,6 +155,17 @@ def test_the_sdist_builds(sdist: Path, tmp_path: Path) -> None:
         assert modules() <= set(packed_wheel.namelist())
 
 
+def test_the_workflow_is_pinned() -> None:
+    """Each action to a commit, with its version beside it; maturin to the version that is tested here."""
+    workflow = (ROOT / ".github/workflows/python.yml").read_text(encoding="utf-8")
+    uses = re.findall(r"uses: (.*)", workflow)
+    assert len(uses) > 5
+    assert [line for line in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
+    requirements = (ROOT / "tests/python/requirements.txt").read_text(encoding="utf-8")
+    (tested,) = re.findall(r"^maturin==(.+)$", requirements, re.MULTILINE)
+    assert set(re.findall(r"maturin-version: (.+)", workflow)) == {f"v{tested}"}
+
+
 def test_importing_it_loads_little() -> None:
     code = "import sys; before = set(sys.modules); import overcurrent; print(*(set(sys.modules) - before))"
     done = subprocess.run(
