@@ -66,7 +66,7 @@ export function writePlatform(platform, addon, out) {
 
 /** Writes `overcurrent` itself, without the addon that was built here. */
 export function writeMain(out) {
-  const { scripts: _, devDependencies: __, allowScripts: ___, ...described } = manifest()
+  const { scripts, devDependencies, allowScripts, overrides, ...described } = manifest()
   const { version } = described
   described.optionalDependencies = Object.fromEntries(PLATFORMS.map(platform => [packageOf(platform), version]))
   const folder = write(out, described, [[join(root, 'README.md'), 'README.md']])
