@@ -13,12 +13,12 @@ export interface Time {
   /** The handle of a manual clock. */
   readonly handle: number | undefined
   now(): number
-  /** Where the attempts of one guard wait for their end. */
-  deadlines(): Deadlines
+  /** Where the attempts of one guard wait for their end. `ref` is whether that keeps the process alive. */
+  deadlines(ref: boolean): Deadlines
   /** Resumes after `nanos`, which is also the wait that the native call answered last. */
-  wait(nanos: number, call: number, resume: () => void): Waiting
+  wait(nanos: number, call: number, ref: boolean, resume: () => void): Waiting
   /** Resolves after exactly so many ns. */
-  sleep(nanos: bigint): Promise<void>
+  sleep(nanos: bigint, ref: boolean): Promise<void>
   /** The same for one call whose waits take no time: itself where they take none anyway. */
   skipping(): Time
 }
@@ -30,14 +30,16 @@ export interface Waiting {
 
 const MILLI = 1e6
 
-/** A wait on a timer that keeps the process alive: somebody awaits its end. */
+/** A wait on a timer. */
 class TimerWait implements Waiting {
   #timer: NodeJS.Timeout | undefined
   readonly #due: number
+  readonly #ref: boolean
   readonly #resume: () => void
 
-  constructor(nanos: number, resume: () => void) {
+  constructor(nanos: number, ref: boolean, resume: () => void) {
     this.#due = host.now() + nanos
+    this.#ref = ref
     this.#resume = resume
     this.#arm(nanos)
   }
@@ -53,6 +55,8 @@ class TimerWait implements Waiting {
       },
       Math.min(delay, LONGEST),
     )
+    // What takes no time is no wait, but a turn of the event loop.
+    if (!this.#ref && nanos > 0) this.#timer.unref?.()
   }
 
   cancel(): void {
@@ -73,9 +77,9 @@ function hostNow(): number {
 export const host: Time = {
   handle: undefined,
   now: hostNow,
-  deadlines: () => new TimerQueue(host.now),
-  wait: (nanos, _call, resume) => new TimerWait(nanos, resume),
-  sleep: nanos => new Promise(resolve => new TimerWait(Number(nanos), resolve)),
+  deadlines: ref => new TimerQueue(host.now, ref),
+  wait: (nanos, _call, ref, resume) => new TimerWait(nanos, ref, resume),
+  sleep: (nanos, ref) => new Promise(resolve => new TimerWait(Number(nanos), ref, resolve)),
   skipping: () => new SkippedTime(),
 }
 
@@ -91,18 +95,18 @@ class SkippedTime implements Time {
     return host.now() + this.#skipped
   }
 
-  deadlines(): Deadlines {
-    return new TimerQueue(() => this.now())
+  deadlines(ref: boolean): Deadlines {
+    return new TimerQueue(() => this.now(), ref)
   }
 
-  wait(nanos: number, _call: number, resume: () => void): Waiting {
+  wait(nanos: number, _call: number, _ref: boolean, resume: () => void): Waiting {
     this.#skipped += nanos
     const immediate = soon(resume)
     return { cancel: () => notSoon(immediate) }
   }
 
   sleep(nanos: bigint): Promise<void> {
-    return new Promise(resolve => void this.wait(Number(nanos), NaN, resolve))
+    return new Promise(resolve => void this.wait(Number(nanos), NaN, false, resolve))
   }
 
   skipping(): Time {
@@ -123,7 +127,7 @@ class ManualTime implements Time {
   }
 
   /** Waiting moves the clock on at once; the call goes on in a microtask, one that no fake timers hold. */
-  wait(_nanos: number, call: number, resume: () => void): Waiting {
+  wait(_nanos: number, call: number, _ref: boolean, resume: () => void): Waiting {
     native.sleep(call, this.handle)
     let over = false
     void Promise.resolve().then(() => {

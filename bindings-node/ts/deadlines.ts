@@ -3,23 +3,32 @@
  *
  * All first attempts of a guard have the same time, so their ends come in the order of their starts,
  * and joining and leaving the queue is a matter of links. What would end before the last in the queue
- * (an attempt with little time left) gets a queue of its own. The timer never keeps the process alive.
+ * (an attempt with little time left) gets a queue of its own. The timer keeps the process alive where it
+ * is asked to, and then only as long as somebody waits.
  */
 
+import type { Cancellable } from './callers.js'
+
 /** Something that ends at a certain time unless it leaves the queue before. Times are in ns. */
-export interface Due {
+export interface Due extends Cancellable {
   readonly due: number
   queue: Deadlines | undefined
   before: Due | undefined
   after: Due | undefined
+  /** Whose it is. */
+  readonly owner: unknown
   /** Its time is up. It has left the queue. */
   expire(): void
 }
 
-/** Where attempts wait for their end. */
+/** Where attempts wait for their end; also those that nothing bounds, as somebody may ask for all of them. */
 export interface Deadlines {
   add(item: Due): void
   delete(item: Due): void
+  /** Those in it, and in the queues that belong to it. */
+  items(): Due[]
+  /** One that belongs to it, by a clock of its own. */
+  apart(now: () => number): Deadlines
 }
 
 /** The longest delay a timer takes, in ms. */
@@ -29,6 +38,10 @@ const MILLI = 1e6
 /** The ends of attempts by the clock `now`. */
 export class TimerQueue implements Deadlines {
   readonly #now: () => number
+  readonly #ref: boolean
+  /** The queue that this one belongs to, and those with somebody in them that belong to this one. */
+  readonly #from: TimerQueue | undefined
+  readonly #others = new Set<TimerQueue>()
   #first: Due | undefined
   #last: Due | undefined
   #timer: NodeJS.Timeout | undefined
@@ -36,19 +49,22 @@ export class TimerQueue implements Deadlines {
   #set = 0
   #by: unknown
 
-  constructor(now: () => number) {
+  constructor(now: () => number, ref: boolean, from?: TimerQueue) {
     this.#now = now
+    this.#ref = ref
+    this.#from = from
   }
 
   add(item: Due): void {
     const last = this.#last
-    if (last === undefined) this.#first = item
-    else if (item.due < last.due) return new TimerQueue(this.#now).add(item)
+    if (last === undefined) this.#begin(item)
+    else if (item.due < last.due) return this.apart(this.#now).add(item)
     else last.after = item
     item.before = last
     item.queue = this
     this.#last = item
     if (this.#timer === undefined || this.#by !== globalThis.setTimeout) this.#arm(this.#first!.due)
+    else if (this.#ref && last === undefined) this.#timer.ref?.()
   }
 
   delete(item: Due): void {
@@ -58,15 +74,34 @@ export class TimerQueue implements Deadlines {
     if (after === undefined) this.#last = before
     else after.before = before
     item.before = item.after = item.queue = undefined
+    if (this.#first !== undefined) return
+    if (this.#ref) this.#timer?.unref?.()
+    if (this.#from !== undefined) this.#from.#others.delete(this)
+  }
+
+  #begin(item: Due): void {
+    this.#first = item
+    if (this.#from !== undefined) this.#from.#others.add(this)
+  }
+
+  apart(now: () => number): TimerQueue {
+    return new TimerQueue(now, this.#ref, this)
+  }
+
+  items(): Due[] {
+    const items = []
+    for (let item = this.#first; item !== undefined; item = item.after) items.push(item)
+    return items.concat(...[...this.#others].map(other => other.items()))
   }
 
   #arm(due: number): void {
+    if (due === Infinity) return
     const now = this.#now()
     const delay = Math.min(Math.max(Math.ceil((due - now) / MILLI), 1), LONGEST)
     this.#set = Math.min(due, now + LONGEST * MILLI)
     this.#by = globalThis.setTimeout
     this.#timer = globalThis.setTimeout(this.#fire, delay)
-    this.#timer.unref?.()
+    if (!this.#ref) this.#timer.unref?.()
   }
 
   readonly #fire = (): void => {
@@ -95,6 +130,14 @@ export class ManualQueue implements Deadlines {
   delete(item: Due): void {
     item.queue = undefined
     this.#items.delete(item)
+  }
+
+  items(): Due[] {
+    return [...this.#items]
+  }
+
+  apart(): ManualQueue {
+    return this
   }
 
   /** Ends what is due at `now`, the earliest first. */

@@ -3,91 +3,29 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Breaker, BreakerCore, OUTCOME, coreOf, type Outcome } from './breaker.js'
+import { Breaker, BreakerCore, coreOf } from './breaker.js'
 import { Budget, budgetOf } from './budget.js'
-import { view } from './cells.js'
-import { host, type Time } from './clock.js'
-import type { Deadlines } from './deadlines.js'
 import { accepted, refuse } from './errors.js'
+import { GuardCore } from './guard-core.js'
 import { Judge } from './judge.js'
-import { native, own, type Brought, type GuardShape, type Refused } from './native.js'
-import { OURS, live, replaced, without } from './options.js'
-import type { GuardOptions, JudgeOptions, LiveOptions } from './policy.js'
+import { native, type Brought, type GuardShape, type Refused } from './native.js'
+import { TIMED, kept, live, replaced, without } from './options.js'
+import type { GuardOptions, JudgeOptions, LiveOptions, TimerOptions } from './policy.js'
 import { adopted, taken } from './retry.js'
-import { Run, type CallOptions, type Context } from './run.js'
+import { run, type CallOptions, type Context } from './run.js'
 import { disabled, instant } from './switch.js'
 import { wrapped } from './wrap.js'
-
-/** What a running call knows of its guard. */
-export class GuardCore {
-  readonly handle: number
-  /** What bounds a first attempt, in ns. */
-  readonly limit: number
-  readonly deadlines: Deadlines
-  readonly trustsValues: boolean
-  /** The lane of the budget that says what it holds, where there is a budget to be seen. */
-  private readonly held: Uint32Array | undefined
-  private readonly capacity: number
-  /** Whether calls enter in JavaScript: on its own clock, with every word in sight. */
-  private readonly entersHere: boolean
-
-  constructor(
-    readonly time: Time,
-    readonly judge: Judge,
-    shape: GuardShape,
-    private readonly breaker: BreakerCore | undefined,
-    budget: number | undefined,
-  ) {
-    this.handle = own(this, shape.handle)
-    this.limit = shape.limit
-    this.deadlines = time.deadlines()
-    this.trustsValues = judge.trustsValues
-    this.held = budget === undefined ? undefined : view(budget)
-    this.capacity = budget === undefined ? 0 : native.budgetCapacity(budget)
-    const seesBreaker = breaker === undefined || breaker.cells !== undefined
-    const seesBudget = budget === undefined || this.held !== undefined
-    this.entersHere = time === host && seesBreaker && seesBudget
-  }
-
-  /** The epoch of a call that the closed breaker lets pass, its deposit made; −1 where the core must decide. */
-  enter(): number {
-    if (!this.entersHere) return this.time === host ? native.enter(this.handle) : -1
-    const cells = this.breaker?.cells
-    const epoch = cells === undefined ? 0 : cells.enter()
-    if (epoch >= 0 && this.held !== undefined && Atomics.load(this.held, 0) !== this.capacity)
-      native.deposit(this.handle)
-    return epoch
-  }
-
-  /** Itself for one call, whose waits take no time. */
-  skipping(): GuardCore {
-    const time = this.time.skipping()
-    if (time === this.time) return this
-    const own = { time: { value: time }, deadlines: { value: time.deadlines() } }
-    return Object.create(this, own) as GuardCore
-  }
-
-  /** The attempt of a call that had entered succeeded. */
-  succeeded(epoch: number, started: number, now: number): void {
-    if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true)
-      this.record(epoch, OUTCOME.success, started, now)
-  }
-
-  /** What became of the attempt of a call that had entered. */
-  record(epoch: number, outcome: Outcome, started: number, now: number): void {
-    if (this.breaker === undefined) return
-    const until = native.record(this.handle, epoch, outcome, started, now)
-    if (outcome === OUTCOME.success) this.breaker.cells?.allow(epoch, until)
-  }
-}
 
 /** The guard of every call that goes straight through: it has nothing. */
 let through: Guard | undefined
 
-type DocumentOptions = JudgeOptions & LiveOptions
+type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
 
 /** Reads the policy of a guard from a document. */
 type Reader = (brought: Brought) => GuardShape | Refused
+
+/** What surrounds a call of a guard that begins now. */
+export let surroundings: (guard: Guard) => GuardCore
 
 /**
  * Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
@@ -102,6 +40,10 @@ export class Guard {
   readonly budget: Budget | undefined
   readonly #core: GuardCore
 
+  static {
+    surroundings = guard => guard.#surrounding()
+  }
+
   /**
    * A guard with every default that is not said otherwise.
    * @throws InvalidPolicy naming the option, the value and the rule it breaks
@@ -113,7 +55,8 @@ export class Guard {
     if (typeof name !== 'string') refuse('name', name, 'must be a text')
     let judge = new Judge(options ?? {})
     const { seed, time: chosen } = live(options ?? {})
-    let policy = without(options, OURS)
+    const ref = kept(options ?? {})
+    let policy = without(options, TIMED)
     let shared: BreakerCore | undefined
     let budget: Budget | undefined
     if (options?.breaker instanceof Breaker) {
@@ -148,7 +91,7 @@ export class Guard {
     }
     this.name = name
     this.budget = budget ?? adopted(shape.budget, time)
-    this.#core = new GuardCore(time, judge, shape, shared, this.budget && budgetOf(this.budget).handle)
+    this.#core = new GuardCore(name, time, ref, judge, shape, shared, this.budget && budgetOf(this.budget).handle)
   }
 
   /**
@@ -180,10 +123,7 @@ export class Guard {
    * the reason of `options.signal`
    */
   call<T>(fn: (context: Context) => T, options?: CallOptions): Promise<Awaited<T>> {
-    return new Promise((resolve, reject) => {
-      if (typeof fn !== 'function') throw new TypeError('a function is needed')
-      new Run(this.#surrounding(), fn, resolve, reject).start(options)
-    })
+    return run(this.#surrounding(), fn, options)
   }
 
   /** What surrounds a call that begins now. */
@@ -201,10 +141,36 @@ export class Guard {
   ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
   }
+
+  /**
+   * Resolves as soon as no call is under way; waits between attempts are part of a call. It ends nothing
+   * and refuses nothing: stop the traffic first.
+   *
+   * @example
+   * server.close()
+   * await payments.drain()
+   */
+  drain(): Promise<void> {
+    return this.#core.calls.drained()
+  }
+
+  /**
+   * Ends the guard: calls under way reject at once, as if their callers had given up, with an `AbortError`;
+   * so does every later call. The breaker and the budget stay as they are, for others that share them.
+   */
+  [Symbol.dispose](): void {
+    this.#core.close()
+  }
+
+  /** Lets the calls under way come to their end, then ends the guard. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain()
+    this[Symbol.dispose]()
+  }
 }
 
 function read(file: string, text: string, name: string, options: DocumentOptions): Guard {
-  const [extra] = Object.keys(without(options, OURS) as object)
+  const [extra] = Object.keys(without(options, TIMED) as object)
   if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a document')
   return new Guard(name, options, brought => native.guardRead(file, text, name, brought))
 }

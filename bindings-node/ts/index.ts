@@ -13,6 +13,7 @@
 export { Breaker, Permit, type OpenReason, type Snapshot, type State } from './breaker.js'
 export { Budget } from './budget.js'
 export { ManualClock } from './clock.js'
+export { compose, type Composed } from './compose.js'
 export {
   AttemptTimeout,
   BreakerOpen,
@@ -44,6 +45,7 @@ export {
   type LiveOptions,
   type RetryOptions,
   type RetryPolicy,
+  type TimerOptions,
   type Window,
 } from './policy.js'
 export { Retry, RetryCall, type Decision, type Failure } from './retry.js'

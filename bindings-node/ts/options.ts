@@ -4,10 +4,12 @@
 import { timeOf, type Time } from './clock.js'
 import { refuse } from './errors.js'
 import { HOOKS } from './judge.js'
-import type { LiveOptions } from './policy.js'
+import type { LiveOptions, TimerOptions } from './policy.js'
 
 /** The options that the core does not judge. */
 export const OURS = ['clock', 'seed', ...HOOKS]
+/** The same for who has timers. */
+export const TIMED = [...OURS, 'ref']
 
 const SEEDS = 1n << 64n
 
@@ -22,6 +24,11 @@ function seeded(seed: bigint | number | undefined): bigint | undefined {
   if (!whole || seed < 0 || BigInt(seed) >= SEEDS)
     refuse('seed', seed, 'must be a whole number, 0 to 18446744073709551615')
   return BigInt(seed)
+}
+
+/** Whether timers keep the process alive. */
+export function kept({ ref = false }: TimerOptions): boolean {
+  return typeof ref === 'boolean' ? ref : refuse('ref', ref, 'must be true or false')
 }
 
 /** The options without some; for the core to see whatever else is there. */

@@ -123,6 +123,12 @@ export interface LiveOptions {
   readonly seed?: bigint | number | undefined
 }
 
+/** What can be set of timers. */
+export interface TimerOptions {
+  /** Whether a wait or a running attempt keeps the process alive by itself; `false` by default. */
+  readonly ref?: boolean | undefined
+}
+
 /** What a result means to the breaker and the retry. */
 export interface JudgeOptions {
   /** Which errors are failures: classes or predicates. Other errors are ignored. All of them by default. */
@@ -147,7 +153,7 @@ export interface GuardPolicy {
   readonly breaker?: BreakerPolicy | Breaker | boolean | undefined
 }
 
-export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions
+export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions
 export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
-export type RetryOptions = RetryPolicy & JudgeOptions & LiveOptions
+export type RetryOptions = RetryPolicy & JudgeOptions & LiveOptions & TimerOptions
 export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>

@@ -6,7 +6,7 @@ import type { Time } from './clock.js'
 import { accepted, note, type StopReason } from './errors.js'
 import { FINAL, Judge, RETRYABLE } from './judge.js'
 import { native, own } from './native.js'
-import { OURS, live, replaced, without } from './options.js'
+import { TIMED, kept, live, replaced, without } from './options.js'
 import type { Duration, RetryOptions } from './policy.js'
 import { disabled, instant } from './switch.js'
 import { wrapped } from './wrap.js'
@@ -69,6 +69,7 @@ export class Retry {
   readonly #policy: unknown
   readonly #budget: Budget | undefined
   readonly #judge: Judge
+  readonly #ref: boolean
 
   static {
     partsOf = retry => ({ policy: retry.#policy, budget: retry.#budget, judge: retry.#judge })
@@ -80,7 +81,8 @@ export class Retry {
    */
   constructor(options: RetryOptions = {}) {
     const { time, seed } = live(options ?? {})
-    const { policy, budget } = taken(without(options, OURS))
+    const { policy, budget } = taken(without(options, TIMED))
+    this.#ref = kept(options ?? {})
     this.#judge = new Judge(options ?? {})
     const shared = budget && budgetOf(budget).handle
     const shape = accepted(native.retryNew(policy, time.handle, seed, shared, time.now()))
@@ -135,7 +137,7 @@ export class Retry {
       const failed = verdict === RETRYABLE || verdict === FINAL
       const decision = failed ? call.failed({ retryable: verdict === RETRYABLE, hint: judge.given }) : undefined
       if (decision?.waitNs !== undefined) {
-        await time.sleep(decision.waitNs)
+        await time.sleep(decision.waitNs, this.#ref)
       } else if (thrown === undefined) {
         return value as Awaited<T>
       } else {

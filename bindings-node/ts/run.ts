@@ -5,16 +5,22 @@
  * place. Whatever else happens is the core's to decide, through a native call that is made when it is
  * first needed.
  *
+ * One timer ends the attempts of all calls of a guard; the call whose attempt it ended goes on in the
+ * asynchronous context that it began in.
+ *
  * INVARIANT: `attempt` is the attempt that is running; what any other one comes to is nobody's concern
  * any more. A call ends once: by `over`, which leaves nothing behind.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { OUTCOME } from './breaker.js'
+import { heed, signalOf, type Cancellable } from './callers.js'
 import type { Waiting } from './clock.js'
 import type { Deadlines, Due } from './deadlines.js'
-import { AttemptTimeout, BreakerOpen, DeadlineExceeded, note, quietly, type StopReason } from './errors.js'
-import type { GuardCore } from './guard.js'
+import { AttemptTimeout, BreakerOpen, DeadlineExceeded, note, quietly, refuse, type StopReason } from './errors.js'
+import type { GuardCore } from './guard-core.js'
 import { SUCCESS } from './judge.js'
 import { native } from './native.js'
+import { callable } from './wrap.js'
 
 /** What the function is told about the attempt it makes. */
 export interface Context {
@@ -49,7 +55,10 @@ const FIRST_STOP = 5
 
 const NO_CALL = -1
 
-class Attempt implements Context, Due {
+/** One attempt of a call, and what its function is told of it. */
+export class Attempt implements Context, Due {
+  /** The call of an inner guard that this attempt makes. */
+  inner: Run<unknown> | undefined = undefined
   queue: Deadlines | undefined = undefined
   before: Due | undefined = undefined
   after: Due | undefined = undefined
@@ -75,21 +84,33 @@ class Attempt implements Context, Due {
   }
 
   get remaining(): number | undefined {
-    return this.due === Infinity ? undefined : Math.max(this.due - this.#run.guard.time.now(), 0) / 1e6
+    const outer = this.#run.outer?.remaining
+    if (this.due === Infinity) return outer
+    return Math.min(Math.max(this.due - this.#run.guard.time.now(), 0) / 1e6, outer ?? Infinity)
   }
 
   get idempotencyKey(): string {
-    return (this.#run.key ??= native.newIdempotencyKey())
+    const run = this.#run
+    return (run.key ??= run.outer === undefined ? native.newIdempotencyKey() : run.outer.idempotencyKey)
+  }
+
+  get owner(): unknown {
+    return this.#run.guard.calls
   }
 
   expire(): void {
     this.#run.cut(this)
   }
 
+  cancel(reason: unknown): void {
+    this.#run.cancel(reason)
+  }
+
   /** Tells the function, now or when it looks. */
   abort(reason: unknown): void {
     this.#over = true
     this.#reason = reason
+    this.inner?.cancel(reason)
     this.#controller?.abort(reason)
   }
 
@@ -98,9 +119,14 @@ class Attempt implements Context, Due {
   }
 }
 
-export class Run<T> {
+// Nobody asks when one is destroyed.
+const RESOURCE = { requireManualDestroy: true }
+
+class Run<T> implements Cancellable {
   readonly guard: GuardCore
-  key: string | undefined
+  /** The attempt of an outer guard that makes this call. */
+  outer: Attempt | undefined = undefined
+  key: string | undefined = undefined
   private readonly fn: (context: Context) => T
   private readonly resolve: (value: Awaited<T>) => void
   private readonly reject: (reason: unknown) => void
@@ -110,7 +136,9 @@ export class Run<T> {
   private attempts = 0
   private attempt: Attempt | undefined = undefined
   private waiting: Waiting | undefined = undefined
-  private caller: AbortSignal | undefined = undefined
+  /** The context that it began in, where it may go on in the turn of another. */
+  private scope: AsyncResource | undefined = undefined
+  private caller: ReturnType<typeof heed> | undefined = undefined
   /** What the last attempt came to, and whether it threw. */
   private last: unknown = undefined
   private threw = false
@@ -127,19 +155,26 @@ export class Run<T> {
     this.reject = reject
   }
 
-  start(options: CallOptions | undefined): void {
+  start(options: CallOptions | undefined, outer: Attempt | undefined): void {
+    let signal: AbortSignal | undefined
     if (options !== undefined) {
-      this.key = options.key
-      const caller = options.signal
-      if (caller != null) {
-        if (caller.aborted) return this.reject(caller.reason)
-        caller.addEventListener('abort', this)
-        this.caller = caller
-      }
+      const { key } = options
+      if (key !== undefined && typeof key !== 'string') refuse('key', key, 'must be a text')
+      this.key = key
+      signal = signalOf(options)
+      if (signal?.aborted === true) return this.reject(signal.reason)
     }
     const { guard } = this
     const now = (this.started = guard.time.now())
     const epoch = guard.enter()
+    const { calls } = guard
+    if (epoch < 0 && calls.closed !== undefined) return this.reject(calls.closed)
+    calls.underway++
+    if (signal !== undefined) this.caller = heed(signal, this)
+    if (outer !== undefined) {
+      this.outer = outer
+      outer.inner = this as Run<unknown>
+    }
     if (epoch < 0) {
       const step = native.begin(guard.handle, now)
       this.call = Math.floor(step / CODES)
@@ -154,7 +189,8 @@ export class Run<T> {
   private run(limit: number, now: number): void {
     const attempt = new Attempt(this as Run<unknown>, ++this.attempts, now + limit)
     this.attempt = attempt
-    if (limit !== Infinity) this.guard.deadlines.add(attempt)
+    this.guard.deadlines.add(attempt)
+    if (limit !== Infinity) this.scope ??= new AsyncResource('overcurrent', RESOURCE)
     let value: unknown
     let promised: boolean
     try {
@@ -205,22 +241,27 @@ export class Run<T> {
 
   /** The attempt's time was up. */
   cut(attempt: Attempt): void {
-    if (this.attempt !== attempt) return
+    if (this.attempt === attempt) this.scope?.runInAsyncScope(this.cutHere, this, attempt)
+  }
+
+  private cutHere(attempt: Attempt): void {
     const now = this.guard.time.now()
     const code = native.cut(this.adopted(), now)
     this.leave(attempt)
     this.follow(code, now, attempt)
   }
 
-  /** The caller's signal aborted. */
-  handleEvent(): void {
+  /** The caller gave up, or the guard was disposed of. */
+  cancel(reason: unknown): void {
     const now = this.guard.time.now()
-    const reason: unknown = this.caller?.reason
     const attempt = this.attempt
     if (this.call === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
     else native.cancelled(this.call, now)
     this.call = NO_CALL
-    this.waiting?.cancel()
+    if (this.waiting !== undefined) {
+      this.waiting.cancel()
+      this.waited()
+    }
     this.over()
     this.reject(reason)
     attempt?.abort(reason)
@@ -271,11 +312,24 @@ export class Run<T> {
   }
 
   private wait(nanos: number): void {
-    this.waiting = this.guard.time.wait(nanos, this.call, () => {
-      this.waiting = undefined
-      const now = this.guard.time.now()
-      this.follow(native.next(this.call, now), now)
-    })
+    const { guard } = this
+    guard.calls.waiting.add(this)
+    // Fake timers keep no context.
+    const scope = (this.scope ??= new AsyncResource('overcurrent', RESOURCE))
+    const resume = () => void scope.runInAsyncScope(this.resume, this)
+    this.waiting = guard.time.wait(nanos, this.call, guard.ref, resume)
+  }
+
+  private resume(): void {
+    this.waited()
+    const now = this.guard.time.now()
+    this.follow(native.next(this.call, now), now)
+  }
+
+  /** The call does not wait any more. */
+  private waited(): void {
+    this.waiting = undefined
+    this.guard.calls.waiting.delete(this)
   }
 
   /** Ends the call with what the last attempt came to. */
@@ -307,8 +361,23 @@ export class Run<T> {
   private over(): void {
     if (this.attempt !== undefined) this.leave(this.attempt)
     if (this.call !== NO_CALL) native.release(this.call)
-    this.caller?.removeEventListener('abort', this)
+    this.caller?.delete(this)
+    if (this.outer !== undefined) this.outer.inner = undefined
+    this.guard.calls.ended()
   }
+}
+
+/** Calls `fn` under a guard, in an attempt of an `outer` one if there is such. */
+export function run<T>(
+  guard: GuardCore,
+  fn: (context: Context) => T,
+  options: CallOptions | undefined,
+  outer?: Attempt,
+): Promise<Awaited<T>> {
+  return new Promise((resolve, reject) => {
+    callable(fn)
+    new Run(guard, fn, resolve, reject).start(options, outer)
+  })
 }
 
 /** Whether it can be awaited. */

@@ -2,12 +2,17 @@
  * Functions that run another one under a guard, a breaker or a retry.
  */
 
+/** Refuses what is no function. */
+export function callable(fn: unknown): void {
+  if (typeof fn !== 'function') throw new TypeError('a function is needed')
+}
+
 /** `fn` run by `call`, with its parameters, its `this`, its name and its length. */
 export function wrapped<This, Args extends unknown[], T>(
   fn: (this: This, ...args: Args) => T,
   call: (run: () => T) => Promise<Awaited<T>>,
 ): (this: This, ...args: Args) => Promise<Awaited<T>> {
-  if (typeof fn !== 'function') throw new TypeError('a function is needed')
+  callable(fn)
   function guarded(this: This, ...args: Args): Promise<Awaited<T>> {
     return call(() => fn.apply(this, args))
   }

@@ -304,7 +304,7 @@ test('objects may be collected in any order', () => {
     const { Breaker, Guard, Retry } = require('overcurrent')
     const pending = []
     for (let n = 0; n < 2000; n++) {
-      const guard = new Guard('g', { breaker: new Breaker('b'), retry: new Retry({ budget: true }) })
+      const guard = new Guard('g', { breaker: new Breaker('b'), retry: new Retry({ budget: true }), ref: true })
       pending.push(guard.call(() => new Promise(setImmediate).then(() => { if (n % 3 === 0) throw 1 })).catch(() => {}))
       if (n % 500 === 0) globalThis.gc()
     }

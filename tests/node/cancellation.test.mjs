@@ -317,3 +317,28 @@ test('a signal of a timeout is a cancellation too', async () => {
   assert.equal((await rejection(call)).name, 'TimeoutError')
   assert.equal(guard.breaker.state, 'closed')
 })
+
+test('a thousand calls on one signal add one listener, and warn of nothing', async t => {
+  const warnings = t.mock.method(process, 'emitWarning', () => {})
+  const guard = new Guard('g', { breaker: { consecutiveFailures: 1 } })
+  const { signal } = new AbortController()
+  const answer = deferred()
+  const calls = Array.from({ length: 1000 }, () => guard.call(() => answer.promise, { signal }))
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  answer.resolve('all')
+  assert.equal((await Promise.all(calls)).length, 1000)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+
+  const controller = new AbortController()
+  const others = [guard, new Guard('other')]
+  const pending = Array.from({ length: 1000 }, (_, index) =>
+    rejection(others[index % 2].call(() => new Promise(() => {}), { signal: controller.signal })),
+  )
+  // One that ends by itself leaves the others in place.
+  assert.equal(await guard.call(() => 'one', { signal: controller.signal }), 'one')
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 1)
+  controller.abort('all')
+  assert.deepEqual(new Set(await Promise.all(pending)), new Set(['all']))
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 0)
+  assert.deepEqual([guard.breaker.state, warnings.mock.callCount()], ['closed', 0])
+})

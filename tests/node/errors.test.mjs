@@ -90,21 +90,6 @@ function run(script, ...options) {
   )
 }
 
-test('a deadline keeps no process alive', () => {
-  const { status, stderr } = run(
-    `new Guard('g', { attemptTimeout: '1h', deadline: '2h' }).call(() => new Promise(() => {}))`,
-  )
-  assert.deepEqual([status, stderr], [0, ''])
-})
-
-test('a wait between attempts does', () => {
-  const retry = `{ backoff: constant('2ms'), jitter: 'none' }`
-  const { status, stdout } = run(`
-    const guard = new Guard('g', { retry: ${retry} })
-    process.stdout.write(await guard.call(({ attempt }) => { if (attempt < 3) throw new Error(); return 'third' }))`)
-  assert.deepEqual([status, stdout], [0, 'third'])
-})
-
 test('errors can be made where the stack limit is frozen', () => {
   const { stdout, stderr } = run(`
     Object.defineProperty(Error, 'stackTraceLimit', { writable: false, configurable: false })

@@ -37,6 +37,7 @@ test('`import` and `require` give the same objects', async () => {
     'Retry',
     'RetryCall',
     'callInfo',
+    'compose',
     'constant',
     'exponential',
     'linear',

@@ -1,0 +1,86 @@
+/**
+ * What a running call knows of its guard: the clock, the limits, the hooks, and how to enter in place.
+ */
+import { OUTCOME, type BreakerCore, type Outcome } from './breaker.js'
+import { Calls } from './calls.js'
+import { view } from './cells.js'
+import { host, type Time } from './clock.js'
+import type { Deadlines } from './deadlines.js'
+import { quietly } from './errors.js'
+import type { Judge } from './judge.js'
+import { native, own, type GuardShape } from './native.js'
+
+export class GuardCore {
+  readonly handle: number
+  /** What bounds a first attempt, in ns. */
+  readonly limit: number
+  readonly deadlines: Deadlines
+  readonly trustsValues: boolean
+  readonly calls = new Calls()
+  /** The lane of the budget that says what it holds, where there is a budget to be seen. */
+  private readonly held: Uint32Array | undefined
+  private readonly capacity: number
+  /** Whether calls enter in JavaScript: on its own clock, with every word in sight. */
+  private entersHere: boolean
+
+  constructor(
+    readonly name: string,
+    readonly time: Time,
+    /** Whether its timers keep the process alive. */
+    readonly ref: boolean,
+    readonly judge: Judge,
+    shape: GuardShape,
+    private readonly breaker: BreakerCore | undefined,
+    budget: number | undefined,
+  ) {
+    this.handle = own(this, shape.handle)
+    this.limit = shape.limit
+    this.deadlines = time.deadlines(ref)
+    this.trustsValues = judge.trustsValues
+    this.held = budget === undefined ? undefined : view(budget)
+    this.capacity = budget === undefined ? 0 : native.budgetCapacity(budget)
+    const seesBreaker = breaker === undefined || breaker.cells !== undefined
+    const seesBudget = budget === undefined || this.held !== undefined
+    this.entersHere = time === host && seesBreaker && seesBudget
+  }
+
+  /** Lets no call begin any more, and ends those under way. */
+  close(): void {
+    const message = `guard \`${this.name}\` was disposed of`
+    const reason = (this.calls.closed ??= quietly(() => new DOMException(message, 'AbortError')))
+    this.entersHere = false
+    const running = this.deadlines.items().filter(({ owner }) => owner === this.calls)
+    for (const call of [...running, ...this.calls.waiting]) call.cancel(reason)
+  }
+
+  /** The epoch of a call that the closed breaker lets pass, its deposit made; −1 where the core must decide. */
+  enter(): number {
+    if (!this.entersHere) return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
+    const cells = this.breaker?.cells
+    const epoch = cells === undefined ? 0 : cells.enter()
+    if (epoch >= 0 && this.held !== undefined && Atomics.load(this.held, 0) !== this.capacity)
+      native.deposit(this.handle)
+    return epoch
+  }
+
+  /** Itself for one call, whose waits take no time. */
+  skipping(): GuardCore {
+    const time = this.time.skipping()
+    if (time === this.time) return this
+    const own = { time: { value: time }, deadlines: { value: this.deadlines.apart(() => time.now()) } }
+    return Object.create(this, own) as GuardCore
+  }
+
+  /** The attempt of a call that had entered succeeded. */
+  succeeded(epoch: number, started: number, now: number): void {
+    if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true)
+      this.record(epoch, OUTCOME.success, started, now)
+  }
+
+  /** What became of the attempt of a call that had entered. */
+  record(epoch: number, outcome: Outcome, started: number, now: number): void {
+    if (this.breaker === undefined) return
+    const until = native.record(this.handle, epoch, outcome, started, now)
+    if (outcome === OUTCOME.success) this.breaker.cells?.allow(epoch, until)
+  }
+}
