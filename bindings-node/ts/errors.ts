@@ -1,12 +1,54 @@
 /**
  * The errors, each with one stable code. Their texts are the core's.
+ *
+ * `instanceof` goes by the code: the package may be there several times (in two versions, in the sandbox of a
+ * test runner), and an error of one copy is one for the others too.
  */
 import { native, type Refusal, type Refused } from './native.js'
 
+type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED'
+
+/** Where an error of any copy of this package keeps its code. */
+const CODE: unique symbol = Symbol.for('overcurrent.code') as never
+
+/** The code of an error of overcurrent's, whichever copy made it. */
+function codeOf(value: unknown): unknown {
+  try {
+    return isObject(value) ? (value as { readonly [CODE]?: unknown })[CODE] : undefined
+  } catch {
+    // A proxy that nobody may look into.
+    return undefined
+  }
+}
+
 /** What every error of overcurrent is. */
 export abstract class OvercurrentError extends Error {
+  /**
+   * Whether rejections and timeouts capture a stack, in all of the process that shares this class; `false`
+   * by default, as it is most of what they cost and shows where nothing went wrong. A refused policy always has one.
+   */
+  static captureStack = false
+
   /** A stable, machine-readable name, the same in every language. */
-  abstract readonly code: 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED'
+  abstract readonly code: Code
+
+  /** Whether it is an error of this kind, also one that another copy of the package made. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const own: Code | true | undefined = kinds.get(this)
+    // A class that somebody derived.
+    if (own === undefined) return Function.prototype[Symbol.hasInstance].call(this, value)
+    const code = codeOf(value)
+    return own === true ? code !== undefined : code === own
+  }
+
+  /**
+   * Its name, message, code and fields as plain data: for logs, and to post to another thread, as a
+   * structured clone of an error keeps its message and stack only.
+   */
+  toJSON(): Record<string, unknown> {
+    const { name, message } = this
+    return { ...(this as object), name, message }
+  }
 }
 
 /** A policy was refused: where, what stood there, and the rule it breaks. */
@@ -57,13 +99,27 @@ export class DeadlineExceeded extends OvercurrentError {
   readonly code = 'DEADLINE_EXCEEDED'
 }
 
-// On the prototypes, as for the errors of the language, so that `stack` and `toString` begin with it.
+/** The code of each class; every code is one of `OvercurrentError`. */
+const kinds = new Map<unknown, Code | true>([
+  [OvercurrentError, true],
+  [InvalidPolicy, 'INVALID_POLICY'],
+  [BreakerOpen, 'BREAKER_OPEN'],
+  [AttemptTimeout, 'ATTEMPT_TIMEOUT'],
+  [DeadlineExceeded, 'DEADLINE_EXCEEDED'],
+])
+
+// On the prototypes, as for the errors of the language, so that `stack` and `toString` begin with the name.
 for (const type of [OvercurrentError, InvalidPolicy, BreakerOpen, AttemptTimeout, DeadlineExceeded]) {
   Object.defineProperty(type.prototype, 'name', { value: type.name, writable: true, configurable: true })
+  Object.defineProperty(type.prototype, CODE, { value: kinds.get(type) })
 }
 
-/** Makes an error without a stack, at a third of the cost: nothing went wrong where it is made. */
+/**
+ * Makes an error without a stack, at a third of the cost: nothing went wrong where it is made. With one, where
+ * somebody asks for it.
+ */
 export function quietly<T>(make: () => T): T {
+  if (OvercurrentError.captureStack) return make()
   const limit = Error.stackTraceLimit
   try {
     Error.stackTraceLimit = 0

@@ -52,6 +52,67 @@ test('only a refused policy has a stack, which leads to its making', async () =>
   assert.equal(Error.stackTraceLimit, limit)
 })
 
+test('with the switch, rejections and timeouts have a stack too, which leads to the call', async () => {
+  OvercurrentError.captureStack = true
+  try {
+    for (const [error] of await each()) assert.ok(error.stack.includes('\n    at '), error.name)
+    const breaker = new Breaker('b')
+    breaker.forceOpen()
+    const error = await rejection(
+      (async function charge() {
+        await new Guard('g', { breaker }).call(() => 1)
+      })(),
+    )
+    assert.match(error.stack, /at charge/)
+  } finally {
+    OvercurrentError.captureStack = false
+  }
+})
+
+test('errors of another copy of the package are errors of this one', async () => {
+  const { createRequire } = await import('node:module')
+  const require = createRequire(import.meta.url)
+  const own = Object.keys(require.cache).filter(file => file.includes('overcurrent') && !file.endsWith('.node'))
+  for (const file of own) delete require.cache[file]
+  const copy = require('overcurrent')
+  assert.notEqual(copy.Guard, Guard)
+  const { breaker } = new copy.Guard('theirs')
+  breaker.forceOpen()
+  const error = await rejection(breaker.call(() => 1))
+  assert.ok(error instanceof BreakerOpen && error instanceof OvercurrentError)
+  assert.ok(!(error instanceof AttemptTimeout || error instanceof InvalidPolicy || error instanceof DeadlineExceeded))
+  // A rejection by a guard is ignored, whichever copy made it.
+  const guard = new Guard('ours', { breaker: { consecutiveFailures: 1 }, retry: false })
+  assert.equal(await rejection(guard.call(() => breaker.call(() => 1))).then(({ breaker }) => breaker), 'theirs')
+  assert.equal(guard.breaker.state, 'closed')
+})
+
+test('a derived class has only what was made of it, and nothing else is taken for an error', () => {
+  class Ours extends BreakerOpen {}
+  const refusal = { message: 'm', breaker: 'b', reason: 'open' }
+  const [plain, derived] = [new BreakerOpen(refusal), new Ours(refusal)]
+  assert.ok(derived instanceof Ours && derived instanceof BreakerOpen && derived instanceof OvercurrentError)
+  assert.ok(!(plain instanceof Ours))
+  const closed = Proxy.revocable({}, {})
+  closed.revoke()
+  for (const other of [null, undefined, 1, 'BREAKER_OPEN', new Error(), { code: 'BREAKER_OPEN' }, closed.proxy])
+    assert.ok(!(other instanceof BreakerOpen) && !(other instanceof OvercurrentError))
+})
+
+test('an error can be had as plain data, for a log or another thread', async () => {
+  for (const [error] of await each()) {
+    const plain = structuredClone(error.toJSON())
+    assert.deepEqual([plain.name, plain.message, plain.code], [error.name, error.message, error.code])
+    assert.deepEqual(JSON.parse(JSON.stringify(error)), JSON.parse(JSON.stringify(plain)))
+    // What a clone of the error itself keeps.
+    assert.deepEqual([structuredClone(error).message, structuredClone(error).stack], [error.message, error.stack])
+  }
+  const breaker = new Breaker('b', { clock: new ManualClock() })
+  breaker.trip('1s')
+  const { breaker: name, reason, retryAfterMs } = (await rejection(breaker.call(() => 1))).toJSON()
+  assert.deepEqual([name, reason, retryAfterMs], ['b', 'open', 1000])
+})
+
 test('what is no object is thrown as it is, without an account', async () => {
   const guard = new Guard('g', { retry: false, breaker: false })
   for (const thrown of ['text', 3, null, undefined, Symbol.iterator]) {
