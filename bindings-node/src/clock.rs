@@ -1,9 +1,6 @@
 //! The time: JavaScript's own, handed over with each call, or a manual clock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::{cell::Cell, sync::Arc};
 
 use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
@@ -11,43 +8,53 @@ use overcurrent::{Clock, Dialect, Instant, ManualClock, Span};
 
 use crate::{
     error::Refused,
+    raw::Args,
     slab::{Gone, keep, with},
     value::value,
 };
 
-/// JavaScript's clock as it stood when JavaScript came here last. Each function that depends on the
+/// JavaScript's clock as it stood when the running thread came here last. Each function that depends on the
 /// time is given it and tells it first, so that users' fake timers hold for the core too.
-#[derive(Debug, Default)]
-struct HostClock {
-    nanos: AtomicU64,
-}
+#[derive(Debug)]
+struct HostClock;
 
 impl Clock for HostClock {
     fn now(&self) -> Instant {
-        // ORDERING: relaxed; the clock belongs to one thread.
-        Instant::from_nanos(self.nanos.load(Ordering::Relaxed))
+        Instant::from_nanos(NOW.get())
     }
 
     /// JavaScript does the waiting.
     fn sleep(&self, _span: Span) {}
 }
 
+/// Far from both ends of the time there is, so that a clock may also be set back before its beginning.
+const MIDDLE: u64 = 1 << 62;
+
 thread_local! {
-    static HOST: Arc<HostClock> = Arc::default();
+    static NOW: Cell<u64> = const { Cell::new(MIDDLE) };
+    /// What is added to this thread's time so that it becomes that of all threads.
+    static AHEAD: Cell<u64> = const { Cell::new(MIDDLE) };
+}
+
+/// `anchor(ahead)`: how far the time of the machine is ahead of this thread's, which begins with it. Guards
+/// and breakers that threads share need one time for all.
+#[expect(clippy::unnecessary_wraps, reason = "of the shape of a hot function")]
+pub(crate) fn anchor([ahead, ..]: Args) -> Result<f64, Gone> {
+    AHEAD.set(if ahead < 0.0 { MIDDLE - whole(-ahead) } else { MIDDLE.saturating_add(whole(ahead)) });
+    Ok(0.0)
 }
 
 /// Tells the time on JavaScript's clock, in nanoseconds.
 #[inline]
 pub(crate) fn tell(now: f64) {
-    // ORDERING: relaxed; the clock belongs to one thread.
-    HOST.with(|host| host.nanos.store(whole(now), Ordering::Relaxed));
+    NOW.set(AHEAD.get().saturating_add(whole(now)));
 }
 
 /// The manual clock of a handle; without one JavaScript's.
 pub(crate) fn chosen(clock: Option<f64>) -> Result<Arc<dyn Clock>, Gone> {
     match clock {
         Some(clock) => with(clock, |clock: &mut ManualClock| Arc::new(clock.clone()) as Arc<dyn Clock>),
-        None => Ok(HOST.with(|host| Arc::clone(host) as Arc<dyn Clock>)),
+        None => Ok(Arc::new(HostClock)),
     }
 }
 

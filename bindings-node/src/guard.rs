@@ -87,18 +87,19 @@ fn made(
     };
     let guard = policy.and_then(|policy| Guard::with(name, policy, surrounds, Dialect::Node));
     Ok(match guard {
-        Ok(guard) => Either::A(shape(guard, own)),
+        Ok(guard) => Either::A(shape(Arc::new(guard), own)),
         Err(error) => Either::B(error.into()),
     })
 }
 
-fn shape(guard: Guard, own: (bool, bool)) -> GuardShape {
+/// Keeps a guard; `own` is whether to keep its breaker and its budget too.
+pub(crate) fn shape(guard: Arc<Guard>, own: (bool, bool)) -> GuardShape {
     let policy = guard.policy();
     let limits = [policy.attempt_timeout, policy.deadline];
     GuardShape {
         limit: limits.into_iter().flatten().min().map_or(f64::INFINITY, nanos),
         breaker: guard.breaker().filter(|_| own.0).map(|breaker| keep(Arc::clone(breaker))),
         budget: guard.budget().filter(|_| own.1).map(|budget| keep(Arc::clone(budget))),
-        handle: keep(Arc::new(guard)),
+        handle: keep(guard),
     }
 }

@@ -13,6 +13,7 @@
 //! | `clock` | JavaScript's clock, and the manual one |
 //! | `guard`, `call` | guards and their running calls |
 //! | `breaker`, `budget`, `retry` | the others alone |
+//! | `share` | what one thread hands to another |
 #![deny(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "the derive takes texts by value only")]
 
@@ -24,5 +25,6 @@ mod error;
 mod guard;
 mod raw;
 mod retry;
+mod share;
 mod slab;
 mod value;

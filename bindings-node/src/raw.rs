@@ -21,7 +21,7 @@ use napi_sys as sys;
 use overcurrent::{Breaker, Budget};
 
 use crate::{
-    breaker, call,
+    breaker, call, clock,
     slab::{Gone, with},
 };
 
@@ -33,7 +33,8 @@ struct Hot {
     run: fn(Args) -> Result<f64, Gone>,
 }
 
-static HOT: [Hot; 14] = [
+static HOT: [Hot; 15] = [
+    Hot { name: "anchor", run: clock::anchor },
     Hot { name: "enter", run: call::enter },
     Hot { name: "deposit", run: call::deposit },
     Hot { name: "record", run: call::record },

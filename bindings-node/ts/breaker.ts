@@ -2,12 +2,13 @@
  * A breaker alone, and the permits it grants.
  */
 import { Cells, view } from './cells.js'
-import type { Time } from './clock.js'
-import { BreakerOpen, accepted, quietly } from './errors.js'
-import { Judge, SUCCESS } from './judge.js'
+import { host, type Time } from './clock.js'
+import { BreakerOpen, accepted, quietly, refuse } from './errors.js'
+import { HOOKS, Judge, SUCCESS } from './judge.js'
 import { native, own } from './native.js'
 import { OURS, live, without } from './options.js'
-import type { BreakerOptions, Duration } from './policy.js'
+import type { BreakerOptions, Duration, JudgeOptions } from './policy.js'
+import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled } from './switch.js'
 import { wrapped } from './wrap.js'
 
@@ -178,6 +179,23 @@ export class Breaker {
     const policy = without(options, OURS)
     const handle = accepted(native.breakerNew(String(name), policy, time.handle, seed, time.now()))
     this.#core = new BreakerCore(handle, time, judge)
+  }
+
+  /**
+   * The breaker of a token, which another thread of this process has given: one breaker for both. What the
+   * results mean is said here, as hooks stay with their thread.
+   * @throws InvalidPolicy where it leads to no breaker any more
+   */
+  static from(token: Token<'breaker'>, options: JudgeOptions = {}): Breaker {
+    const [extra] = Object.keys(without(options, HOOKS) as object)
+    if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a token')
+    const judge = new Judge(options)
+    return new Breaker(token?.name, new BreakerCore(foundBy(token, 'breaker', native.breakerOf), host, judge))
+  }
+
+  /** A token of this breaker, for other threads of this process. It leads here until this thread ends. */
+  share(): Token<'breaker'> {
+    return tokenOf('breaker', this.name, this.#core.handle, this.#core.time)
   }
 
   /** Its name. */

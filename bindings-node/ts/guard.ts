@@ -7,12 +7,13 @@ import { Breaker, BreakerCore, coreOf } from './breaker.js'
 import { Budget, budgetOf } from './budget.js'
 import { accepted, refuse } from './errors.js'
 import { GuardCore } from './guard-core.js'
-import { Judge } from './judge.js'
+import { HOOKS, Judge } from './judge.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
 import { TIMED, kept, live, replaced, without } from './options.js'
 import type { GuardOptions, JudgeOptions, LiveOptions, TimerOptions } from './policy.js'
 import { adopted, taken } from './retry.js'
 import { run, type CallOptions, type Context } from './run.js'
+import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, instant } from './switch.js'
 import { wrapped } from './wrap.js'
 
@@ -118,6 +119,25 @@ export class Guard {
   }
 
   /**
+   * The guard of a token, which another thread of this process has given: the same breaker, budget and policy.
+   * What stays with each thread are its hooks, which are given here, and its calls: `drain` and disposing are
+   * about those of this thread.
+   *
+   * @example
+   * // main.js
+   * new Worker('./worker.js', { workerData: payments.share() })
+   * // worker.js
+   * const payments = Guard.from(workerData)
+   * @throws InvalidPolicy where it leads to no guard any more
+   */
+  static from(token: Token<'guard'>, options: JudgeOptions & TimerOptions = {}): Guard {
+    const [extra] = Object.keys(without(options, [...HOOKS, 'ref']) as object)
+    if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a token')
+    const shape = foundBy(token, 'guard', native.guardOf)
+    return new Guard(token.name, options, () => shape)
+  }
+
+  /**
    * Calls `fn` under this guard, retrying and waiting as the policy says.
    * @throws the last own error of `fn`, untouched; BreakerOpen, AttemptTimeout or DeadlineExceeded;
    * the reason of `options.signal`
@@ -155,11 +175,21 @@ export class Guard {
   }
 
   /**
+   * A token of this guard, for other threads of this process. It leads here until this guard is disposed of or
+   * this thread ends; guards that were made of it by then go on.
+   * @throws InvalidPolicy on a manual clock
+   */
+  share(): Token<'guard'> {
+    return tokenOf('guard', this.name, this.#core.handle, this.#core.time)
+  }
+
+  /**
    * Ends the guard: calls under way reject at once, as if their callers had given up, with an `AbortError`;
    * so does every later call. The breaker and the budget stay as they are, for others that share them.
    */
   [Symbol.dispose](): void {
     this.#core.close()
+    native.unshare(this.#core.handle)
   }
 
   /** Lets the calls under way come to their end, then ends the guard. */

@@ -50,3 +50,4 @@ export {
 } from './policy.js'
 export { Retry, RetryCall, type Decision, type Failure } from './retry.js'
 export type { CallOptions, Context } from './run.js'
+export type { Token } from './share.js'

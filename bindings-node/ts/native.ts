@@ -58,6 +58,7 @@ export interface Lanes {
 
 interface Native {
   // Hot.
+  anchor(ahead: number): number
   enter(guard: number): number
   deposit(guard: number): number
   record(guard: number, epoch: number, outcome: number, started: number, now: number): number
@@ -85,6 +86,10 @@ interface Native {
   clockMove(clock: number, by: unknown, set: boolean): Refused | null
   guardNew(name: string, policy: unknown, brought: Brought): GuardShape | Refused
   guardRead(file: string, text: string, name: string, brought: Brought): GuardShape | Refused
+  share(handle: number): string
+  unshare(handle: number): void
+  guardOf(token: string): GuardShape | null
+  breakerOf(token: string): number | null
   callRefusal(call: number): Refusal
   callAttemptTimeout(call: number): string
   callDeadlineExceeded(call: number): string

@@ -5,6 +5,7 @@ import {
   Guard,
   ManualClock,
   Retry,
+  compose,
   exponential,
   type CallInfo,
   type Context,
@@ -60,6 +61,16 @@ guard.call((context: Context) => void (context.attempt = 2))
 guard.call(() => 1, { signal: 'abort' })
 // @ts-expect-error the parameters keep their types
 guard.wrap((cents: number) => cents)('1')
+// @ts-expect-error one guard alone is no composition
+compose(guard)
+// @ts-expect-error only guards are composed
+compose(guard, new Breaker())
+// @ts-expect-error a guard of a breaker's token
+Guard.from(new Breaker().share())
+// @ts-expect-error the policy comes with the token
+Guard.from(guard.share(), { deadline: '1s' })
+// @ts-expect-error a breaker has no timers
+new Breaker('b', { ref: true })
 // @ts-expect-error the name is read-only
 guard.name = 'other'
 // @ts-expect-error a guard may have no breaker

@@ -8,16 +8,19 @@ import {
   OvercurrentError,
   Retry,
   callInfo,
+  compose,
   constant,
   exponential,
   linear,
   proportional,
   schedule,
   type CallInfo,
+  type Composed,
   type Context,
   type Decision,
   type GuardOptions,
   type Permit,
+  type Token,
 } from 'overcurrent'
 import { ManualClock as TestClock, disabled, instant, type Switched } from 'overcurrent/testing'
 
@@ -66,6 +69,21 @@ const text: string = await guard.call(
 const plain: number = await guard.call(() => 1)
 const nested: number = await guard.call(async () => Promise.resolve(text.length + plain))
 
+const both: Composed = compose(guard, new Guard('inner', { ref: true }), compose(guard, guard))
+const composed: number = await both.call(async ({ remaining }) => remaining ?? 0, { signal: controller.signal })
+const plus: (one: number, other: number) => Promise<number> = both.wrap((one: number, other: number) => one + other)
+console.log(composed, await plus(1, 2))
+
+const token: Token<'guard'> = guard.share()
+const same: Guard = Guard.from(token, { classify: () => 'ignored', ref: true })
+const breakerToken: Token<'breaker'> = new Breaker().share()
+console.log(Breaker.from(breakerToken, { on: Error }).name)
+{
+  using ended = same
+  await using later = new Guard('later')
+  await Promise.all([ended.drain(), later.drain()])
+}
+
 const charge = guard.wrap((order: string, cents: number) => Promise.resolve({ order, cents }))
 const receipt: { order: string; cents: number } = await charge('a', nested)
 class Shop {
@@ -103,6 +121,8 @@ try {
   const info: CallInfo | undefined = callInfo(error)
   if (error instanceof OvercurrentError) {
     const code: 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' = error.code
+    const plain: Record<string, unknown> = error.toJSON()
+    OvercurrentError.captureStack = plain['code'] === undefined
     console.log(code, info?.attempts, info?.elapsedMs, info?.stop)
   }
   if (error instanceof InvalidPolicy) console.log(error.path, error.value, error.rule)
