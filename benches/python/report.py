@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import overcurrent
 from subject import OPERATIONS
 from subjects.peers import PACKAGES
 from targets import Sheet, Target, targets
@@ -56,7 +57,7 @@ class Report:
             "function takes one argument and returns it. The garbage collector is on; what a slice leaves "
             "behind is collected before the next, untimed. Logging is off. `frames` are those that an error "
             "has more in its traceback. Beside overcurrent "
-            f"{importlib.metadata.version('overcurrent')}: {versions}."
+            f"{overcurrent.__version__}: {versions}."
         )
 
     def text(self) -> str:
