@@ -231,7 +231,7 @@ test('disabled: a retry alone has one attempt', async () => {
 })
 
 for (const [name, turnOn, isOn] of [
-  ['instant', instant, async () => (await elapsed(new Retry({ ...hourly, backoff: constant('1ms') }))) === 'skipped'],
+  ['instant', instant, async () => (await elapsed(new Retry({ ...hourly, backoff: constant('1ms'), ref: true }))) === 'skipped'],
   ['disabled', disabled, async () => forced(new Breaker())],
 ]) {
   test(`${name} is on until the last is off`, async () => {
