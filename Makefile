@@ -21,7 +21,7 @@ PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -n
 NODE_SOURCES := package.json tests/node/install.mjs \
 	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
-.PHONY: demo test vectors proof bench-core bench-python lint format rust-tests models python-tests python-package node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core bench-python bench-node soak-node lint format rust-tests models python-tests python-package node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -46,6 +46,12 @@ bench-core: ## what the core costs, beside the floors and the peers; writes targ
 
 bench-python: target/bench-python.stamp ## what a guarded call costs in Python, beside peers; writes target/bench-python.json too
 	$(MEASURED)/bin/python benches/python --json target/bench-python.json
+
+bench-node: target/package.stamp benches/node/node_modules/stamp ## what a call costs in Node, beside bare code and peers
+	node benches/node/bench.mjs
+
+soak-node: target/package.stamp ## 10 million calls in Node, in every way they can go; memory must stay flat
+	node --expose-gc tests/node/soak.mjs
 
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh
@@ -94,6 +100,10 @@ node-tests: target/package.stamp
 
 node_modules/stamp: package.json package-lock.json
 	npm ci --no-fund --no-audit
+	touch $@
+
+benches/node/node_modules/stamp: benches/node/package.json benches/node/package-lock.json
+	npm ci --prefix benches/node --no-fund --no-audit
 	touch $@
 
 # The wheel, installed where nothing else of the project is.

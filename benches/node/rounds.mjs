@@ -1,0 +1,66 @@
+/**
+ * Interleaved rounds: in each, every subject has one slice in its own process, in an order drawn anew,
+ * so that what changes in the machine over a run changes for all of them.
+ */
+import { FLAGS } from './heap.mjs'
+import { figures } from './figures.mjs'
+import { Measuring } from './process.mjs'
+
+/** How much is measured; times in ms. No round begins later than `limit` after the first. */
+export const FULL = { rounds: 60, slice: 25, limit: 120_000, bytes: 10_000 }
+/** Some seconds: enough to see that everything runs, not to compare. */
+export const QUICK = { rounds: 2, slice: 5, limit: 10_000, bytes: 1_000 }
+
+/** Slices before the first round, in which the code is compiled. */
+const WARM_UP = 6
+
+/** How many processes are started at once. */
+const ABREAST = 2
+
+/**
+ * Measures the subjects. Answers a row for each, `{ subject, time, bytes }`, and how many rounds were made.
+ */
+export async function run(subjects, plan) {
+  const tracks = subjects.map(subject => ({ subject, slices: [], bytes: null }))
+  await abreast(tracks, async track => {
+    const measuring = new Measuring(track.subject, FLAGS)
+    await measuring.ready()
+    track.bytes = await measuring.ask({ bytes: plan.bytes })
+    measuring.end()
+  })
+  await abreast(tracks, async track => {
+    track.measuring = new Measuring(track.subject)
+    await track.measuring.ready()
+  })
+  let rounds = 0
+  const began = performance.now()
+  for (let round = -WARM_UP; round < plan.rounds; round++) {
+    if (round > 0 && performance.now() - began > plan.limit) break
+    for (const track of shuffled(tracks)) {
+      const slice = await track.measuring.ask({ slice: plan.slice })
+      if (round >= 0) track.slices.push(slice)
+    }
+    if (round >= 0) rounds++
+  }
+  for (const track of tracks) track.measuring.end()
+  const rows = tracks.map(({ subject, slices, bytes }) => ({ subject, time: figures(slices), bytes }))
+  return { rounds, rows }
+}
+
+async function abreast(things, work) {
+  const queue = [...things]
+  const worker = async () => {
+    for (let thing = queue.shift(); thing !== undefined; thing = queue.shift()) await work(thing)
+  }
+  await Promise.all(Array.from({ length: ABREAST }, worker))
+}
+
+/** In an order that is as likely as every other (Fisher and Yates). */
+export function shuffled(things, random = Math.random) {
+  const drawn = [...things]
+  for (let last = drawn.length - 1; last > 0; last--) {
+    const chosen = Math.floor(random() * (last + 1))
+    ;[drawn[last], drawn[chosen]] = [drawn[chosen], drawn[last]]
+  }
+  return drawn
+}
