@@ -50,6 +50,6 @@ for (const [name, [more, include]] of Object.entries(RESOLUTIONS)) {
   run(`types: ${name}`, [join(root, 'node_modules/typescript/bin/tsc'), '--project', config])
 }
 
-const files = readdirSync(tests).filter(file => file.endsWith('.test.mjs'))
+const files = readdirSync(tests, { recursive: true }).filter(file => file.endsWith('.test.mjs'))
 run('behaviour', ['--test', ...files])
 run('behaviour without external memory', ['--test', ...files], { OVERCURRENT_NO_EXTERNAL_MEMORY: '1' })

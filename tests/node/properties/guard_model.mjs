@@ -1,6 +1,9 @@
 /**
- * Calls of one guard as the docs describe them, on a clock that waits move on. It shares nothing with
- * the core but the names. The test says what its functions do; the model says what must come of that.
+ * Calls of one guard as the docs describe them. It shares nothing with the core but the names. The test
+ * says what its functions do; the model says what must come of that.
+ *
+ * On a manual clock waits move the time on, and the waiting call's turn comes at once; on JavaScript's,
+ * which counts whole milliseconds here, calls are woken when their time comes.
  *
  * | a call is | until |
  * | --- | --- |
@@ -15,6 +18,9 @@ const SHORTEST_OPEN_WAIT = ms(10)
 
 const most = (one, other) => (one > other ? one : other)
 
+/** Two things were due at once: whichever is first is right. */
+export class Tie extends Error {}
+
 export class GuardModel {
   now = 0n
   /** The calls that run, in the order of their attempts. */
@@ -25,10 +31,16 @@ export class GuardModel {
   #breaker
   #budget
 
-  constructor(policy, breaker, budget) {
+  /** Whether waits move the time on. */
+  #manual
+  /** The calls that wait for a timer. */
+  #waiting = new Set()
+
+  constructor(policy, breaker, budget, { manual }) {
     this.#policy = policy
     this.#breaker = breaker
     this.#budget = budget
+    this.#manual = manual
   }
 
   /** A call; `script` says what its attempts come to at once, and has nothing for those that run on. */
@@ -65,9 +77,23 @@ export class GuardModel {
   }
 
   advance(by) {
+    if (!this.#manual) return this.#pass(this.now + by)
     this.now += by
     this.#expire()
     this.#takeTurns()
+  }
+
+  /** Timers fire until `end`, one after the other. */
+  #pass(end) {
+    for (;;) {
+      const timed = [...this.#running, ...this.#waiting].filter(({ due }) => due !== undefined && due <= end)
+      const [first, second] = timed.sort((one, other) => Number(one.due - other.due))
+      this.now = first?.due ?? end
+      if (first === undefined) return
+      if (first.due === second?.due) throw new Tie()
+      if (this.#waiting.delete(first)) this.#next(first)
+      else this.#cut(first)
+    }
   }
 
   #next(call) {
@@ -135,10 +161,16 @@ export class GuardModel {
     this.#over(call, { rejected: 'DEADLINE_EXCEEDED', cause: call.last?.error })
   }
 
-  /** The clock moves on by the whole wait, and the call's turn comes after those of others. */
+  /** By hand the clock moves on by the whole wait, and the call's turn comes after those of others. */
   #wait(call, wait) {
     call.state = 'waiting'
     call.waited = true
+    if (!this.#manual) {
+      // The shortest time that a timer takes.
+      call.due = this.now + most(wait, ms(1))
+      this.#waiting.add(call)
+      return
+    }
     this.now += wait
     this.#turns.push(call)
   }
@@ -176,6 +208,7 @@ export class GuardModel {
 
   #over(call, end) {
     call.state = 'over'
+    this.#waiting.delete(call)
     call.end = { ...end, attempts: call.attempts, elapsed: this.now - call.began }
   }
 }

@@ -14,26 +14,36 @@ const windows = fc.oneof(
 
 const defined = object => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 
+/** What opens: each of the tests alone, some of them, all of them, or what is there by default. */
+const consecutive = fc.record({ consecutiveFailures: fc.integer({ min: 1, max: 5 }) })
+const rate = fc.record({ window: windows, failureRate: share, minimumCalls: fc.integer({ min: 1, max: 6 }) })
+const slow = fc.record({ window: windows, slowCall: fc.integer({ min: 1, max: 40 }), slowRate: share, failureRate: share })
+const any = fc.record({
+  window: maybe(windows),
+  failureRate: maybe(share),
+  minimumCalls: maybe(fc.integer({ min: 1, max: 6 })),
+  slowCall: maybe(fc.integer({ min: 1, max: 40 })),
+  slowRate: maybe(share),
+  consecutiveFailures: maybe(fc.integer({ min: 1, max: 5 })),
+})
+const tests = fc.oneof(consecutive, rate, slow, any, fc.constant({}))
+
 /** A valid breaker policy, with `cooldownJitter` or without. */
 export function breakerPolicies({ jitter }) {
+  const rest = fc.record({
+    abandonAfter: maybe(fc.integer({ min: 1, max: 60 })),
+    cooldown: fc.integer({ min: 1, max: 80 }),
+    longer: fc.integer({ min: 0, max: 200 }),
+    cooldownMultiplier: maybe(fc.constantFrom(1, 1.5, 2, 10)),
+    cooldownJitter: jitter ? maybe(fc.constantFrom(0, 0.1, 1)) : fc.constant(0),
+    closeAfter: fc.integer({ min: 1, max: 3 }),
+    reopenAfter: fc.integer({ min: 1, max: 3 }),
+    probes: fc.integer({ min: 1, max: 3 }),
+    probeTimeout: fc.integer({ min: 1, max: 100 }),
+  })
   return fc
-    .record({
-      window: maybe(windows),
-      failureRate: maybe(share),
-      minimumCalls: maybe(fc.integer({ min: 1, max: 6 })),
-      slowCall: maybe(fc.integer({ min: 1, max: 40 })),
-      slowRate: maybe(share),
-      consecutiveFailures: maybe(fc.integer({ min: 1, max: 5 })),
-      abandonAfter: maybe(fc.integer({ min: 1, max: 60 })),
-      cooldown: fc.integer({ min: 1, max: 80 }),
-      longer: fc.integer({ min: 0, max: 200 }),
-      cooldownMultiplier: maybe(fc.constantFrom(1, 1.5, 2, 10)),
-      cooldownJitter: jitter ? maybe(fc.constantFrom(0, 0.1, 1)) : fc.constant(0),
-      closeAfter: fc.integer({ min: 1, max: 3 }),
-      reopenAfter: fc.integer({ min: 1, max: 3 }),
-      probes: fc.integer({ min: 1, max: 3 }),
-      probeTimeout: fc.integer({ min: 1, max: 100 }),
-    })
+    .tuple(tests, rest)
+    .map(parts => Object.assign({}, ...parts))
     .map(({ longer, ...policy }) => {
       const { closeAfter, reopenAfter, window } = policy
       const fitting = {
