@@ -1,7 +1,7 @@
 /** `overcurrent/testing`: `instant` and `disabled`. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Breaker, BreakerOpen, Guard, ManualClock, Retry, callInfo, constant } from 'overcurrent'
+import { Breaker, BreakerOpen, Guard, ManualClock, Retry, callInfo, compose, constant } from 'overcurrent'
 import { disabled, instant } from 'overcurrent/testing'
 import { deferred, fakeTime, fakeTimers, rejection, turn } from './tools.mjs'
 
@@ -195,6 +195,16 @@ test('disabled: the caller has the key and the signal, and can give up', async (
   controller.abort('enough')
   assert.equal(await rejection(call), 'enough')
   assert.equal(signal.reason, 'enough')
+})
+
+test('both reach composed guards', async () => {
+  const outer = new Guard('outer', { deadline: false, attemptTimeout: false, retry: hourly, breaker: false })
+  const inner = new Guard('inner', { deadline: false, retry: { ...hourly, maxAttempts: 1 } })
+  const both = compose(outer, inner)
+  assert.equal(await instant(() => both.call(flaky(2))), 3)
+  inner.breaker.forceOpen()
+  assert.equal(await disabled(() => both.call(flaky(0))), 1)
+  assert.equal((await disabled(() => rejection(both.call(flaky(1))))).message, 'failure 1')
 })
 
 test('disabled: a breaker alone', async () => {
