@@ -28,6 +28,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Event>,
+    /// How many threads wait for one; to wake nobody would still be a system call.
+    sleepers: u32,
     closed: bool,
 }
 
@@ -55,13 +57,16 @@ impl Queue {
         if self.capacity > 0 {
             waiting.events.push_back(event);
         }
+        let awaited = waiting.sleepers > 0;
         drop(waiting);
         drop(gone);
         if full {
             // ORDERING: relaxed; a counter that is only read.
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        self.arrived.notify_one();
+        if awaited {
+            self.arrived.notify_one();
+        }
         if let Some(mark) = self.mark.get() {
             // ORDERING: release pairs with the acquire of who finds the mark set, so that the event is
             // there for him.
@@ -95,16 +100,19 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
+            waiting.sleepers += 1;
             waiting = match deadline {
                 None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
+                        waiting.sleepers -= 1;
                         return None;
                     }
                     self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            waiting.sleepers -= 1;
         }
     }
 
