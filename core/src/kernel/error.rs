@@ -6,6 +6,7 @@
 //! | `BREAKER_OPEN` | [`BreakerOpen`] | the breaker admitted no call |
 //! | `ATTEMPT_TIMEOUT` | [`AttemptTimeout`] | one attempt took longer than `attempt_timeout` |
 //! | `DEADLINE_EXCEEDED` | [`DeadlineExceeded`] | the whole call took longer than `deadline` |
+//! | `REGISTRY_FULL` | `RegistryFull` | a bounded registry has no room for a new key |
 //!
 //! Messages are lower case, without a full stop, with user input in backticks and a unit on every
 //! number. They are made here, once; the bindings pass them on.
@@ -24,6 +25,8 @@ pub enum ErrorCode {
     AttemptTimeout,
     /// The whole call took longer than `deadline`.
     DeadlineExceeded,
+    /// A bounded registry has no room for a new key.
+    RegistryFull,
 }
 
 impl ErrorCode {
@@ -34,6 +37,7 @@ impl ErrorCode {
             Self::BreakerOpen => "BREAKER_OPEN",
             Self::AttemptTimeout => "ATTEMPT_TIMEOUT",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::RegistryFull => "REGISTRY_FULL",
         }
     }
 }
@@ -101,8 +105,10 @@ mod tests {
             ErrorCode::BreakerOpen,
             ErrorCode::AttemptTimeout,
             ErrorCode::DeadlineExceeded,
+            ErrorCode::RegistryFull,
         ];
-        let words = ["INVALID_POLICY", "BREAKER_OPEN", "ATTEMPT_TIMEOUT", "DEADLINE_EXCEEDED"];
+        let words =
+            ["INVALID_POLICY", "BREAKER_OPEN", "ATTEMPT_TIMEOUT", "DEADLINE_EXCEEDED", "REGISTRY_FULL"];
         assert_eq!(codes.map(ErrorCode::as_str), words);
     }
 

@@ -20,7 +20,7 @@ use std::{
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
 use super::events::{About, tell};
-use crate::kernel::{event::Event, name::Name};
+use crate::kernel::{error::ErrorCode, event::Event, name::Name};
 use ring::{Entry, Ring};
 
 pub use kept::Kept;
@@ -69,6 +69,13 @@ pub struct RegistryFull {
     pub name: Name,
     /// How many entries the registry may hold.
     pub capacity: usize,
+}
+
+impl RegistryFull {
+    /// Its code.
+    pub const fn code(&self) -> ErrorCode {
+        ErrorCode::RegistryFull
+    }
 }
 
 impl<V> Registry<V> {
