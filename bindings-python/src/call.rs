@@ -306,7 +306,8 @@ impl Call {
 
     #[cold]
     fn wait(&self, py: Python<'_>, mut span: Span) -> PyResult<Next> {
-        let time = &self.settings.get().time;
+        let Settings { time, hooks } = self.settings.get();
+        hooks.discard(py).inspect_err(|_| self.cancelled())?;
         loop {
             if span != Span::ZERO {
                 let skipped = time.skips();

@@ -2,7 +2,8 @@
 //! are the core's.
 
 use overcurrent::{
-    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, InvalidPolicy, RejectReason, Span, Value,
+    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, InvalidPolicy, RegistryFull, RejectReason, Span,
+    Value,
 };
 use pyo3::{
     create_exception,
@@ -60,6 +61,11 @@ pub(crate) fn deadline_exceeded(py: Python<'_>, error: DeadlineExceeded) -> PyEr
     without_cut(py, raise(class!(py, "DeadlineExceeded"), args))
 }
 
+/// `RegistryFull`.
+pub(crate) fn registry_full(py: Python<'_>, error: RegistryFull) -> PyErr {
+    raise(class!(py, "RegistryFull"), (String::from(error.name), error.capacity))
+}
+
 /// The error without the mark of a cut as its context, which would tell nobody anything.
 fn without_cut(py: Python<'_>, error: PyErr) -> PyErr {
     if error.context(py).is_some_and(|context| context.is_instance_of::<Cut>(py)) {
@@ -111,6 +117,12 @@ pub(crate) fn attempt_timeout_text(guard: String, attempt: u32, timeout: f64) ->
 pub(crate) fn deadline_exceeded_text(guard: String, attempts: u32, deadline: f64) -> PyResult<String> {
     Ok(DeadlineExceeded { guard: guard.into(), attempts, deadline: duration(deadline, "deadline")? }
         .to_string())
+}
+
+/// The message of a `RegistryFull`.
+#[pyfunction]
+pub(crate) fn registry_full_text(name: String, capacity: usize) -> String {
+    RegistryFull { name: name.into(), capacity }.to_string()
 }
 
 fn duration(seconds: f64, path: &str) -> PyResult<Span> {

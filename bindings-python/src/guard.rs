@@ -1,5 +1,7 @@
 //! The guard: a policy, a breaker and a retry around a call.
 
+use std::sync::Arc;
+
 use overcurrent::{
     AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, Filter, Guard as Core, GuardPolicy, Instant,
     InvalidPolicy, PolicyDocument, Span, Surrounds, Value, Verdict,
@@ -43,18 +45,38 @@ impl Policy {
 /// The state of a guard; `overcurrent.Guard` is built on it.
 #[pyclass(frozen, subclass, module = "overcurrent._core")]
 pub(crate) struct Guard {
-    pub(crate) core: Core,
+    pub(crate) core: Arc<Core>,
     pub(crate) settings: Py<Settings>,
     /// The breaker and the budget it was given.
     breaker: Option<Py<Breaker>>,
     budget: Option<Py<Budget>>,
 }
 
+/// A guard that a registry keeps, on its way to become an `overcurrent.Guard`.
+#[pyclass(frozen, module = "overcurrent._core")]
+pub(crate) struct Kept {
+    core: Arc<Core>,
+    settings: Py<Settings>,
+    /// The budget that the registry was given.
+    budget: Option<Py<Budget>>,
+}
+
+impl Kept {
+    pub(crate) const fn new(core: Arc<Core>, settings: Py<Settings>, budget: Option<Py<Budget>>) -> Self {
+        Self { core, settings, budget }
+    }
+
+    fn guard(&self, py: Python<'_>) -> Guard {
+        let budget = self.budget.as_ref().map(|budget| budget.clone_ref(py));
+        Guard { core: Arc::clone(&self.core), settings: self.settings.clone_ref(py), breaker: None, budget }
+    }
+}
+
 /// The live objects among the arguments.
 #[derive(Default)]
-struct Brought {
-    breaker: Option<Py<Breaker>>,
-    budget: Option<Py<Budget>>,
+pub(crate) struct Brought {
+    pub(crate) breaker: Option<Py<Breaker>>,
+    pub(crate) budget: Option<Py<Budget>>,
     retry: Option<Py<Retry>>,
 }
 
@@ -63,16 +85,17 @@ impl Guard {
     #[new]
     fn new(
         py: Python<'_>,
-        name: String,
+        source: &Bound<'_, PyAny>,
         policy: &Bound<'_, PyAny>,
         hooks: Raw<'_>,
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let (policy, brought) = match policy.cast::<Policy>() {
-            Ok(policy) => (policy.get().core.clone(), Brought::default()),
-            Err(_) => written(policy.cast()?)?,
-        };
+        if let Ok(kept) = source.cast::<Kept>() {
+            return Ok(kept.get().guard(py));
+        }
+        let name: String = source.extract()?;
+        let (policy, brought) = read(policy)?;
         let hooks = brought.hooks(py, &Hooks::new(hooks)?);
         let time = brought.time(py, clock)?;
         let seed = seed.map(self::seed).transpose()?;
@@ -84,7 +107,7 @@ impl Guard {
         };
         let core = Core::with(name, policy, surrounds, Dialect::Python).map_err(|error| invalid(&error))?;
         let settings = Py::new(py, Settings { hooks, time })?;
-        Ok(Self { core, settings, breaker: brought.breaker, budget: brought.budget })
+        Ok(Self { core: Arc::new(core), settings, breaker: brought.breaker, budget: brought.budget })
     }
 
     /// Its name.
@@ -147,13 +170,13 @@ impl Guard {
 impl Guard {
     /// Its events and those of its breaker.
     pub(crate) fn events(&self) -> Filter {
-        Filter::from(&self.core)
+        Filter::from(&*self.core)
     }
 }
 
 impl Brought {
     /// The guard's own hooks; where it has none, those of its retry, else those of its breaker.
-    fn hooks(&self, py: Python<'_>, own: &Hooks) -> Hooks {
+    pub(crate) fn hooks(&self, py: Python<'_>, own: &Hooks) -> Hooks {
         let retry = self.retry.as_ref().map(|retry| &retry.get().settings);
         let breaker = self.breaker.as_ref().map(|breaker| &breaker.get().settings);
         let given = [retry, breaker].into_iter().flatten().map(|settings| &settings.get().hooks);
@@ -162,7 +185,7 @@ impl Brought {
     }
 
     /// The guard's own clock, else that of what it was given; all must agree.
-    fn time(&self, py: Python<'_>, own: Option<Py<ManualClock>>) -> PyResult<Time> {
+    pub(crate) fn time(&self, py: Python<'_>, own: Option<Py<ManualClock>>) -> PyResult<Time> {
         let own = own.map(|clock| Time::new(Some(clock)));
         let breaker = self.breaker.as_ref().and_then(|breaker| breaker.get().time());
         let budget = self.budget.as_ref().and_then(|budget| budget.get().time());
@@ -177,6 +200,14 @@ impl Brought {
             }
         }
         Ok(time)
+    }
+}
+
+/// A policy from a document or written in Python, and the live objects in it.
+pub(crate) fn read(policy: &Bound<'_, PyAny>) -> PyResult<(GuardPolicy, Brought)> {
+    match policy.cast::<Policy>() {
+        Ok(policy) => Ok((policy.get().core.clone(), Brought::default())),
+        Err(_) => written(policy.cast()?),
     }
 }
 
@@ -252,11 +283,11 @@ pub(crate) struct GuardRun {
 impl GuardRun {
     #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
     #[inline(always)]
-    fn begin(guard: &Bound<'_, Guard>) -> Machine {
+    pub(crate) fn begin(guard: &Bound<'_, Guard>) -> Machine {
         if switch::is_disabled() {
             return Machine::Off;
         }
-        let core = &guard.get().core;
+        let core = &*guard.get().core;
         let now = core.now();
         Machine::Guard(Self {
             call: core.begin(now),
@@ -264,6 +295,11 @@ impl GuardRun {
             skipped: Span::ZERO,
             guard: guard.clone().unbind(),
         })
+    }
+
+    /// The same call, of which no failure is retried.
+    pub(crate) fn once(self) -> Self {
+        Self { call: self.call.once(), ..self }
     }
 
     #[inline]
@@ -279,23 +315,23 @@ impl GuardRun {
     #[inline]
     pub(crate) fn next(&mut self) -> Step {
         let now = self.begun.take().unwrap_or_else(|| self.now());
-        let core = &self.guard.get().core;
+        let core = &*self.guard.get().core;
         self.call.next(core.policy(), core, now)
     }
 
     #[inline]
     pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let (core, now) = (&self.guard.get().core, self.now());
+        let (core, now) = (&*self.guard.get().core, self.now());
         self.call.settled(core.policy(), core, verdict, now)
     }
 
     pub(crate) fn cut(&mut self) -> Settled {
-        let (core, now) = (&self.guard.get().core, self.now());
+        let (core, now) = (&*self.guard.get().core, self.now());
         self.call.cut(core.policy(), core, now)
     }
 
     pub(crate) fn cancelled(&mut self) {
-        let (core, now) = (&self.guard.get().core, self.now());
+        let (core, now) = (&*self.guard.get().core, self.now());
         self.call.cancelled(core, now);
     }
 

@@ -5,8 +5,11 @@
 //! | `classify` | what it answers, unless that is `None` |
 //! | a rejection by another breaker | ignored |
 //! | `ignore` | ignored |
-//! | `on` | a failure that may be retried |
-//! | else | ignored: not of the kind that tells about the dependency |
+//! | `on`, where it does not take it | ignored: not of the kind that tells about the dependency |
+//! | the rules of a protocol, where there are any | what they answer, unless that is `None` |
+//! | else | a failure that may be retried |
+//!
+//! A value is asked about in the same order, by those that speak of values, and else is a success.
 //!
 //! A hook that raises is logged and taken for one that had nothing to say.
 
@@ -14,6 +17,7 @@ use overcurrent::{Failure as Failed, Span, Verdict};
 use pyo3::{
     PyTraverseError, PyVisit,
     exceptions::{PyBaseException, PyException, PyTypeError, PyValueError},
+    intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyString, PyTuple, PyType},
@@ -78,6 +82,8 @@ pub(crate) struct Hooks {
     on: Filter,
     ignore: Filter,
     classify: Option<Py<PyAny>>,
+    /// A `Rules` of `overcurrent._adapted`.
+    rules: Option<Py<PyAny>>,
 }
 
 /// `on`, `ignore` and `classify` as they were given.
@@ -100,7 +106,13 @@ impl Hooks {
             on: Filter::new(&on, "on")?,
             ignore: Filter::new(&ignore, "ignore")?,
             classify: classify.map(Bound::unbind),
+            rules: None,
         })
+    }
+
+    /// The same hooks, and the rules of a protocol for what they leave open.
+    pub(crate) fn with_rules(&self, rules: &Bound<'_, PyAny>) -> Self {
+        Self { rules: Some(rules.clone().unbind()), ..self.clone_ref(rules.py()) }
     }
 
     /// Whether they are all as by default.
@@ -113,6 +125,7 @@ impl Hooks {
             on: self.on.clone_ref(py),
             ignore: self.ignore.clone_ref(py),
             classify: self.classify.as_ref().map(|classify| classify.clone_ref(py)),
+            rules: self.rules.as_ref().map(|rules| rules.clone_ref(py)),
         }
     }
 
@@ -122,10 +135,13 @@ impl Hooks {
     /// Only what is no `Exception`, raised in a hook.
     #[inline]
     pub(crate) fn value(&self, value: &Bound<'_, PyAny>) -> PyResult<Verdict> {
-        if self.classify.is_none() {
+        if self.classify.is_none() && self.rules.is_none() {
             return Ok(Verdict::Success);
         }
-        Ok(self.classified(value)?.unwrap_or(Verdict::Success))
+        if let Some(verdict) = self.classified(value)? {
+            return Ok(verdict);
+        }
+        Ok(self.ruled(value)?.unwrap_or(Verdict::Success))
     }
 
     /// The meaning of a raised error.
@@ -140,7 +156,17 @@ impl Hooks {
         if ignored || !self.on.takes(error, "on", true)? {
             return Ok(Verdict::Ignored);
         }
-        Ok(Verdict::Failure(Failed::RETRYABLE))
+        Ok(self.ruled(error.as_any())?.unwrap_or(Verdict::Failure(Failed::RETRYABLE)))
+    }
+
+    /// Lets go of what the last attempt returned, as another one will follow.
+    ///
+    /// # Errors
+    /// Only what is no `Exception`, raised in a hook.
+    pub(crate) fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(rules) = &self.rules else { return Ok(()) };
+        let done = rules.bind(py).call_method0(intern!(py, "discard"));
+        forgiven(py, "discard", done.map(|_| ()), ())
     }
 
     fn classified(&self, result: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
@@ -149,10 +175,18 @@ impl Hooks {
         forgiven(result.py(), "classify", answer, None)
     }
 
+    fn ruled(&self, result: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
+        let Some(rules) = &self.rules else { return Ok(None) };
+        let py = result.py();
+        let answer = rules.bind(py).call_method1(intern!(py, "classify"), (result,));
+        forgiven(py, "classify", answer.and_then(|answer| verdict(&answer)), None)
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.on.traverse(visit)?;
         self.ignore.traverse(visit)?;
-        visit.call(&self.classify)
+        visit.call(&self.classify)?;
+        visit.call(&self.rules)
     }
 }
 
@@ -224,6 +258,17 @@ pub(crate) fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, other
         Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
         _ => Ok(otherwise),
     }
+}
+
+/// A verdict as `classify` would answer it.
+pub(crate) fn answer(py: Python<'_>, verdict: Verdict) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match verdict {
+        Verdict::Success => intern!(py, "success").clone().into_any(),
+        Verdict::Ignored => intern!(py, "ignored").clone().into_any(),
+        Verdict::Failure(Failed { retryable, hint }) => {
+            Bound::new(py, Failure { retryable, hint })?.into_any()
+        }
+    })
 }
 
 fn verdict(answer: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {

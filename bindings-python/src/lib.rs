@@ -2,6 +2,7 @@
 //! core's machines for the Python package around it. No rule of a policy is decided here.
 #![forbid(unsafe_code)]
 
+mod adapted;
 mod breaker;
 mod budget;
 mod call;
@@ -10,7 +11,9 @@ mod error;
 mod events;
 mod guard;
 mod hooks;
+mod http;
 mod permit;
+mod registry;
 mod retry;
 mod switch;
 mod value;
@@ -24,15 +27,21 @@ mod _core {
 
     #[pymodule_export]
     use super::{
+        adapted::Adapted,
         breaker::Breaker,
         budget::Budget,
         call::Call,
         clock::{Alarm, ManualClock},
-        error::{Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text},
+        error::{
+            Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text,
+            registry_full_text,
+        },
         events::{Subscription, subscribe},
-        guard::{Guard, Policy},
+        guard::{Guard, Kept, Policy},
         hooks::Failure,
+        http::{HttpRequest, grpc_verdict, http_authority, http_retry_after_header},
         permit::Permit,
+        registry::Registry,
         retry::{Retry, RetryCall, Stop, Wait},
         switch::{turn_disabled, turn_instant},
     };

@@ -32,8 +32,10 @@ from overcurrent._errors import (
     DeadlineExceeded,
     InvalidPolicy,
     OvercurrentError,
+    RegistryFull,
 )
 from overcurrent._guard import Guard
+from overcurrent._registry import Registry
 from overcurrent._retry import Retry
 from overcurrent._waits import constant, exponential, linear, proportional, schedule
 
@@ -89,6 +91,8 @@ __all__ = [
     "ManualClock",
     "OvercurrentError",
     "Permit",
+    "Registry",
+    "RegistryFull",
     "Retry",
     "RetryCall",
     "RetryPolicy",

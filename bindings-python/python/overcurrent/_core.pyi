@@ -11,12 +11,15 @@ from typing import Any, Literal, Self, TypeAlias, final
 
 from typing_extensions import disjoint_base
 
+import overcurrent
+from overcurrent._adapted import Rules
 from overcurrent._policy import (
     Classify,
     Duration,
     RejectReason,
     Snapshot,
     StopReason,
+    Verdict,
     Which,
 )
 from overcurrent.events import Event
@@ -35,6 +38,10 @@ def attempt_timeout_text(guard: str, attempt: int, timeout: float) -> str: ...
 def deadline_exceeded_text(guard: str, attempts: int, deadline: float) -> str: ...
 def turn_instant(on: bool) -> None: ...
 def turn_disabled(on: bool) -> None: ...
+def registry_full_text(name: str, capacity: int) -> str: ...
+def http_authority(scheme: str, host: str, port: int | None) -> str: ...
+def http_retry_after_header(wait: Duration) -> str: ...
+def grpc_verdict(status: int, pushback: str | None, repeatable: bool) -> Verdict: ...
 
 @final
 class ManualClock:
@@ -231,7 +238,7 @@ class Guard:
 
     def __new__(
         cls,
-        name: str,
+        source: str | Kept,
         policy: Mapping[str, Any] | Policy,
         hooks: _Hooks,
         clock: ManualClock | None,
@@ -352,3 +359,55 @@ class Retry:
 
     def begin(self) -> Call: ...
     def begin_async(self) -> Call: ...
+
+@final
+class Kept:
+    """A guard that a registry keeps, on its way to become an `overcurrent.Guard`."""
+
+@disjoint_base
+class Registry:
+    """The state of a registry."""
+
+    def __new__(
+        cls,
+        name: str | None,
+        capacity: int,
+        policy: Mapping[str, Any] | Policy,
+        hooks: _Hooks,
+        clock: ManualClock | None,
+        seed: int | None,
+    ) -> Self: ...
+    def enter(self, key: str) -> overcurrent.Guard | Kept: ...
+    def find(self, key: str) -> overcurrent.Guard | Kept | None: ...
+    def see(self, guard: overcurrent.Guard) -> overcurrent.Guard: ...
+    def keys(self) -> list[str]:
+        """Return the keys that are there now."""
+
+    def __len__(self) -> int:
+        """How many guards are there."""
+
+    @property
+    def capacity(self) -> int:
+        """How many guards it may hold."""
+
+    @property
+    def evictions(self) -> int:
+        """How many guards have made room for others."""
+
+@disjoint_base
+class Adapted:
+    """The state of a guard adapted to one call."""
+
+    def __new__(cls, guard: Guard, rules: Rules, repeatable: bool) -> Self: ...
+    def begin(self) -> Call: ...
+    def begin_async(self) -> Call: ...
+
+@final
+class HttpRequest:
+    """What there is to know of a request."""
+
+    def __new__(cls, method: str, *, has_idempotency_key: bool, has_replayable_body: bool) -> Self: ...
+    @property
+    def repeatable(self) -> bool: ...
+    def answered(self, status: int, retry_after: str | None, *, now: Duration | None = None) -> Verdict: ...
+    def failed(self) -> Verdict: ...

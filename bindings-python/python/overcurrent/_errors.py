@@ -88,3 +88,19 @@ class DeadlineExceeded(OvercurrentError, TimeoutError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.guard, self.attempts, self.deadline), self.__dict__
+
+
+class RegistryFull(OvercurrentError):
+    """A registry has no room for a new key: it is full, and nothing in it is idle."""
+
+    code = "REGISTRY_FULL"
+
+    def __init__(self, name: str, capacity: int) -> None:
+        super().__init__(name, capacity)
+        self.name = name
+        """What the guard would have been named."""
+        self.capacity = capacity
+        """How many guards the registry may hold."""
+
+    def __str__(self) -> str:
+        return _core.registry_full_text(self.name, self.capacity)

@@ -106,7 +106,7 @@ class Guard(_core.Guard, Caller, Repeating):
     @classmethod
     def _of(
         cls,
-        name: str,
+        name: str | _core.Kept,
         policy: GuardPolicy | _core.Policy,
         on: Which,
         ignore: Which,
