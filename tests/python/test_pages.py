@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "python"
 MIGRATING = sorted((FOLDER / "migrating").glob("*.md"))
 PAGES = [FOLDER / "guide.md", *MIGRATING]
-LINKED = [FOLDER / "README.md", *PAGES]
+LINKED = [FOLDER / "README.md", FOLDER / "adapters.md", *PAGES]
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]*)(#[^)]*)?\)")

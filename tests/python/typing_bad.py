@@ -11,6 +11,7 @@ from overcurrent import (
     Failure,
     Guard,
     ManualClock,
+    Registry,
     Retry,
     RetryPolicy,
     Stop,
@@ -23,6 +24,9 @@ from overcurrent import (
     schedule,
     subscribe,
 )
+from overcurrent.grpc import GuardInterceptor
+from overcurrent.httpx import GuardedTransport
+from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import disabled, instant
 
 guard = Guard("g")
@@ -138,6 +142,16 @@ BreakerOpen("b", "shut")  # error: arg-type
 instant("1s")  # error: call-arg
 subscribe(print, retry=Retry())  # error: call-arg
 guard.subscribe(len)  # error: arg-type
+
+# Guards by key, and the adapters.
+Registry("hosts", capacity="10")  # error: arg-type
+Registry("hosts", deadlin="2s")  # error: call-arg
+Registry()[1]  # error: index
+found: Guard = Registry().get("a")  # error: assignment
+GuardedTransport(attempt_timeout=[])  # error: arg-type
+GuardedTransport(guards=Breaker())  # error: arg-type
+GuardedAdapter(max_retries=3)  # error: call-arg
+GuardInterceptor("a", idempotent=3)  # error: arg-type
 
 
 @disabled()  # error: operator

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar, assert_type, overload
+from typing import Annotated, Any, Literal, TypeVar, assert_type, overload
 
+import aiohttp
+import grpc
+import grpc.aio
+import httpx
+import requests
+from fastapi import Depends, FastAPI
 from overcurrent import (
     Attempt,
     AttemptTimeout,
@@ -31,6 +37,8 @@ from overcurrent import (
     ManualClock,
     OvercurrentError,
     Permit,
+    Registry,
+    RegistryFull,
     Retry,
     RetryCall,
     RetryPolicy,
@@ -49,8 +57,15 @@ from overcurrent import (
     schedule,
     subscribe,
 )
+from overcurrent.aiohttp import GuardMiddleware
+from overcurrent.asgi import BreakerOpenMiddleware
+from overcurrent.fastapi import guarded, install
+from overcurrent.grpc import AsyncGuardInterceptor, GuardInterceptor
+from overcurrent.httpx import AsyncGuardedTransport, GuardedTransport
+from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import ManualClock as SameClock
 from overcurrent.testing import capture_events, disabled, instant
+from overcurrent.urllib3 import GuardedPoolManager
 
 T = TypeVar("T")
 
@@ -370,6 +385,46 @@ with capture_events(breaker=breaker) as told:
     assert_type(told, list[Event])
 
 
+# --- guards by key, and the adapters --------------------------------------------------------------
+
+
+hosts = Registry("hosts", capacity=10, on=OSError, attempt_timeout="2s", retry=Retry(), breaker=True)
+tenants = Registry.from_file(Path("overcurrent.toml"), "tenants", classify=classify)
+assert_type(hosts["a"], Guard)
+assert_type(hosts.guard("a").call(len, "a"), int)
+assert_type(hosts.get("a"), Guard | None)
+assert_type(hosts.get("a", 7), Guard | int)
+assert_type(list(hosts), list[str])
+assert_type(list(hosts.values()), list[Guard])
+assert_type((len(hosts), hosts.capacity, hosts.evictions, "a" in hosts), tuple[int, int, int, bool])
+
+web = httpx.Client(transport=GuardedTransport(httpx.HTTPTransport(), guards=hosts, idempotency_key=True))
+async_web = httpx.AsyncClient(transport=AsyncGuardedTransport(deadline="9s", breaker={"probes": 2}))
+requests.Session().mount("https://", GuardedAdapter(guards=payments, pool_maxsize=3))
+assert_type(GuardedPoolManager(guards=hosts).request("GET", "https://a").status, int)
+middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (GuardMiddleware(idempotency_key="X-Key"),)
+grpc.intercept_channel(grpc.insecure_channel("a"), GuardInterceptor("a", idempotent={"/a.B/C"}))
+grpc.aio.insecure_channel("a", interceptors=[AsyncGuardInterceptor("a", idempotent=str.islower)])
+
+app = FastAPI()
+install(app)
+
+
+@app.get("/")
+def route(guard: Annotated[Guard, Depends(guarded(hosts, key="host"))]) -> str:
+    return guard.name
+
+
+async def application(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None: ...
+
+
+surrounded = BreakerOpenMiddleware(BreakerOpenMiddleware(application))
+
+
 # --- errors --------------------------------------------------------------------------------------
 
 
@@ -391,5 +446,7 @@ def failing() -> None:
         refused: ValueError = error
         assert_type((error.path, error.value, error.rule), tuple[str, str, str])
         assert refused
+    except RegistryFull as error:
+        assert_type((error.name, error.capacity), tuple[str, int])
     except OvercurrentError as error:
         assert_type(error.code, str)

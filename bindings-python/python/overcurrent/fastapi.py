@@ -1,0 +1,65 @@
+"""Guards in FastAPI: `pip install overcurrent[fastapi]`.
+
+app = FastAPI()
+install(app)  # a breaker that is open is answered with 503 and Retry-After
+
+@app.get("/orders/{tenant}")
+async def orders(guard: Annotated[Guard, Depends(guarded(tenants, key="tenant"))]): ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from overcurrent._errors import BreakerOpen
+from overcurrent._guard import Guard
+from overcurrent.asgi import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from fastapi import FastAPI
+
+    from overcurrent._registry import Registry
+
+__all__ = ["guarded", "install"]
+
+DETAIL = "Service Unavailable"
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer 503 where a route raises `BreakerOpen`, with Retry-After if known."""
+    app.add_exception_handler(BreakerOpen, _unavailable)
+
+
+async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    headers = retry_after(error) if isinstance(error, BreakerOpen) else None
+    return JSONResponse({"detail": DETAIL}, status_code=503, headers=headers)
+
+
+def guarded(guards: Guard | Registry, *, key: str | None = None) -> Callable[[Request], AsyncIterator[Guard]]:
+    """Return a dependency that gives a guard to a route.
+
+    Where the route raises `BreakerOpen`, it is answered with 503, and with Retry-After if that is known;
+    `install` is not needed for that.
+
+    Args:
+        guards: The guard; or a registry, for one that depends on the request.
+        key: The parameter of the path that is the key of the guard in a registry.
+
+    Raises:
+        TypeError: there is a registry without a key, or a guard with one.
+    """
+    if isinstance(guards, Guard) is not (key is None):
+        raise TypeError("`key` is needed for a registry, and only there")
+
+    async def dependency(request: Request) -> AsyncIterator[Guard]:
+        try:
+            yield guards if isinstance(guards, Guard) else guards.guard(request.path_params[key or ""])
+        except BreakerOpen as error:
+            raise HTTPException(503, DETAIL, headers=retry_after(error)) from error
+
+    return dependency

@@ -1,0 +1,148 @@
+"""Guarded client interceptors for gRPC: `pip install overcurrent[grpc]`.
+
+    interceptor = GuardInterceptor(target, idempotent={"/shop.Orders/Get"})
+    channel = grpc.intercept_channel(grpc.insecure_channel(target), interceptor)
+
+    interceptor = AsyncGuardInterceptor(target, idempotent={"/shop.Orders/Get"})
+    channel = grpc.aio.insecure_channel(target, interceptors=[interceptor])
+
+Calls with one request and one response are guarded. Streams are not: they pass untouched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import grpc
+import grpc.aio
+
+from overcurrent._adapted import Adapted
+from overcurrent._core import grpc_verdict
+from overcurrent._http import Guards, cut, remaining
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from typing import TypeAlias, Unpack
+
+    from overcurrent._guard import Guard
+    from overcurrent._policy import GuardPolicy, Verdict
+    from overcurrent._registry import Registry
+
+    Idempotent: TypeAlias = Container[str] | Callable[[str], bool]
+
+__all__ = ["AsyncGuardInterceptor", "GuardInterceptor"]
+
+PUSHBACK = "grpc-retry-pushback-ms"
+
+
+class _Details(NamedTuple):
+    """What a call is made with, in a form that both kinds of channels take."""
+
+    method: Any
+    timeout: float | None
+    metadata: Any
+    credentials: Any
+    wait_for_ready: Any
+    compression: Any
+
+    @classmethod
+    def bounded(cls, given: grpc.ClientCallDetails) -> _Details:
+        """Return what was given, with a timeout that is over when the attempt under way is."""
+        rest = (getattr(given, field, None) for field in cls._fields[2:])
+        return cls(given.method, cut(given.timeout, remaining()), *rest)
+
+
+class _Rules:
+    """How the attempts of one call are judged."""
+
+    def __init__(self, *, repeatable: bool) -> None:
+        self.repeatable = repeatable
+
+    def classify(self, result: Any) -> Verdict:
+        if not isinstance(result, Exception):
+            return "success"
+        if not (isinstance(result, grpc.RpcError) and isinstance(result, grpc.Call | grpc.aio.AioRpcError)):
+            return "ignored"
+        trailers = dict(result.trailing_metadata() or ())
+        return grpc_verdict(result.code().value[0], trailers.get(PUSHBACK), self.repeatable)
+
+    def discard(self) -> None:
+        """Do nothing: a call that failed holds nothing."""
+
+
+class _Guarding:
+    """Which guard the calls of a channel go through, and which of them may be repeated."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        guards: Registry | Guard | None = None,
+        idempotent: Idempotent = (),
+        **policy: Unpack[GuardPolicy],
+    ) -> None:
+        """Make an interceptor for the channel to `target`.
+
+        Args:
+            target: What the channel is made for; the key of its guard.
+            guards: A registry with a guard for the target, or the guard itself. By default a registry of
+                its own.
+            idempotent: The full names of the methods that may be repeated (`/package.Service/Method`), or
+                a predicate of them. Others are called once.
+            **policy: The policy of the registry of its own, as for a `Guard`.
+
+        Raises:
+            InvalidPolicy: a field breaks a rule.
+            TypeError: both `guards` and fields of a policy are given.
+        """
+        self._guards = Guards(guards, idempotency_key=False, policy=policy)
+        self._target = target
+        self._is_idempotent = idempotent if callable(idempotent) else idempotent.__contains__
+
+    def _guard(self, details: grpc.ClientCallDetails) -> Adapted:
+        # Asynchronous channels tell the method in bytes.
+        method: str | bytes = details.method
+        name = method.decode() if isinstance(method, bytes) else method
+        rules = _Rules(repeatable=bool(self._is_idempotent(name)))
+        return Adapted(self._guards.keyed(self._target), rules, repeatable=rules.repeatable)
+
+
+class GuardInterceptor(_Guarding, grpc.UnaryUnaryClientInterceptor):
+    """Guards the calls of a blocking channel.
+
+    A call by `.future()` blocks too, until it is decided.
+    """
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        """Make a call, again and again where the guard says so.
+
+        Raises:
+            BreakerOpen: the target's breaker admits no call.
+        """
+
+        def attempt() -> Any:
+            call = continuation(_Details.bounded(client_call_details), request)
+            error = call.exception()
+            if error is not None:
+                raise error
+            return call
+
+        return self._guard(client_call_details).call(attempt)
+
+
+class AsyncGuardInterceptor(_Guarding, grpc.aio.UnaryUnaryClientInterceptor):
+    """Guards the calls of an asyncio channel."""
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        """Make a call, again and again where the guard says so.
+
+        Raises:
+            BreakerOpen: the target's breaker admits no call.
+        """
+
+        async def attempt() -> Any:
+            call = await continuation(_Details.bounded(client_call_details), request)
+            await call
+            return call
+
+        return await self._guard(client_call_details).acall(attempt)
