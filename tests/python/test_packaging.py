@@ -27,7 +27,9 @@ HEAVY = {"asyncio", "concurrent", "dataclasses", "inspect", "json", "logging", "
 
 def built(pattern: str) -> Path:
     found = sorted((ROOT / "target/wheels").glob(pattern))
-    assert len(found) == 1, f"target/wheels has {len(found)} of {pattern}; `make python-tests` makes them"
+    assert len(found) == 1, f"target/wheels has {len(found)} of {pattern}; `make python-tests` makes it"
+    newest = max(file.stat().st_mtime for file in SOURCES.rglob("*") if file.suffix in {".py", ".pyi"})
+    assert found[0].stat().st_mtime > newest, f"{found[0]} is older than its sources; make it anew"
     return found[0]
 
 

@@ -23,7 +23,7 @@ from overcurrent import (
     current_attempt,
     testing,
 )
-from overcurrent.testing import disabled, instant
+from overcurrent.testing import capture_events, disabled, instant
 
 PAGE = Path(__file__).parents[2] / "docs/python/testing.md"
 HOURLY: Any = {"backoff": constant("1h"), "jitter": "none"}
@@ -212,6 +212,13 @@ class TestDisabled:
         with disabled():
             assert asyncio.run(guard.acall(slow)) == "late"
         assert seen == [(1, None, None, None)]
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_nothing_is_told(self, way: str) -> None:
+        guard = Guard("pay", breaker={"consecutive_failures": 1})
+        with disabled(), capture_events() as events, pytest.raises(ConnectionError):
+            ways(Flaky(1), guard)[way]()
+        assert events == []
 
     def test_an_attempt_has_its_key(self) -> None:
         guard = Guard("pay")

@@ -8,7 +8,8 @@
 `instant` leaves out the waits, `disabled` leaves out everything, `capture_events` collects what was
 decided, and a `ManualClock` that is given to a guard as its `clock` moves time by hand. The first two are
 switches of the whole process, so they reach guards that are made elsewhere. With pytest, the fixtures
-`overcurrent_instant`, `overcurrent_disabled` and `overcurrent_clock` are there without an import.
+`overcurrent_instant`, `overcurrent_disabled`, `overcurrent_events` and `overcurrent_clock` are there
+without an import.
 """
 
 from overcurrent._capture import capture_events
