@@ -14,6 +14,7 @@
 //! | `guard`, `call` | guards and their running calls |
 //! | `breaker`, `budget`, `retry` | the others alone |
 //! | `share` | what one thread hands to another |
+//! | `events` | what was decided, for JavaScript's listeners |
 #![deny(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "the derive takes texts by value only")]
 
@@ -22,6 +23,7 @@ mod budget;
 mod call;
 mod clock;
 mod error;
+mod events;
 mod guard;
 mod raw;
 mod retry;

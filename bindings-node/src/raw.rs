@@ -21,7 +21,7 @@ use napi_sys as sys;
 use overcurrent::{Breaker, Budget};
 
 use crate::{
-    breaker, call, clock,
+    breaker, call, clock, events,
     slab::{Gone, with},
 };
 
@@ -33,7 +33,8 @@ struct Hot {
     run: fn(Args) -> Result<f64, Gone>,
 }
 
-static HOT: [Hot; 15] = [
+static HOT: [Hot; 16] = [
+    Hot { name: "heard", run: events::heard },
     Hot { name: "anchor", run: clock::anchor },
     Hot { name: "enter", run: call::enter },
     Hot { name: "deposit", run: call::deposit },

@@ -4,10 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use napi::bindgen_prelude::{BigInt, Either, Either3, Unknown};
 use napi_derive::napi;
-use overcurrent::{
-    Budget, Decision, Dialect, Failure, Instant, Retry, RetryPolicy,
-    kernel::retry::{Attempts, Resources},
-};
+use overcurrent::{Budget, Decision, Dialect, Failure, Instant, Retry, RetryPolicy, kernel::retry::Attempts};
 
 use crate::{
     clock::{chosen, millis, span, tell},
@@ -16,30 +13,9 @@ use crate::{
     value::value,
 };
 
-/// A retry, with a budget that others may share.
-pub(crate) struct Shared {
-    retry: Retry,
-    budget: Option<Arc<Budget>>,
-}
-
-impl Resources for Shared {
-    fn draw(&self) -> u64 {
-        self.retry.draw()
-    }
-
-    fn withdraw(&self, _now: Instant) -> bool {
-        // The budget knows its own time, which began when it was made.
-        self.budget.as_ref().is_none_or(|budget| budget.withdraw())
-    }
-
-    fn rejects(&self, now: Instant, then: Instant) -> bool {
-        self.retry.rejects(now, then)
-    }
-}
-
 /// The retries of one call.
 pub(crate) struct Series {
-    shared: Rc<Shared>,
+    retry: Rc<Retry>,
     attempts: Attempts,
     deadline: Option<Instant>,
 }
@@ -64,18 +40,17 @@ pub(crate) fn retry_new(
     now: f64,
 ) -> napi::Result<Either<RetryShape, Refused>> {
     tell(now);
-    let mut policy = match RetryPolicy::from_value(&value(&policy)?, "", Dialect::Node) {
+    let policy = match RetryPolicy::from_value(&value(&policy)?, "", Dialect::Node) {
         Ok(policy) => policy,
         Err(error) => return Ok(Either::B(error.into())),
     };
     let clock = chosen(clock)?;
-    let own = policy.budget.take().map(|own| Arc::new(Budget::with_clock(own, Arc::clone(&clock))));
-    let brought = budget.map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it))).transpose()?;
-    let retry = Retry::with(policy, clock, seed.map(|seed| seed.get_u64().1));
-    Ok(Either::A(RetryShape {
-        budget: own.as_ref().filter(|_| brought.is_none()).map(|own| keep(Arc::clone(own))),
-        handle: keep(Rc::new(Shared { retry, budget: brought.or(own) })),
-    }))
+    let mut retry = Retry::with(policy, clock, seed.map(|seed| seed.get_u64().1));
+    let own = retry.budget().filter(|_| budget.is_none()).map(|own| keep(Arc::clone(own)));
+    if let Some(budget) = budget {
+        retry = retry.sharing(with(budget, |it: &mut Arc<Budget>| Arc::clone(it))?);
+    }
+    Ok(Either::A(RetryShape { handle: keep(Rc::new(retry)), budget: own }))
 }
 
 /// Begins a call that must be over by a deadline, if one is given.
@@ -89,12 +64,9 @@ pub(crate) fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::
             Err(refused) => return Ok(Either::B(refused)),
         },
     };
-    let shared = with(retry, |retry: &mut Rc<Shared>| Rc::clone(retry))?;
-    if let Some(budget) = &shared.budget {
-        budget.deposit();
-    }
-    let deadline = deadline.map(|span| shared.retry.now().after(span));
-    Ok(Either::A(keep(Series { shared, attempts: Attempts::default(), deadline })))
+    let retry = with(retry, |retry: &mut Rc<Retry>| Rc::clone(retry))?;
+    let deadline = deadline.map(|span| retry.now().after(span));
+    Ok(Either::A(keep(Series { attempts: retry.begin(), retry, deadline })))
 }
 
 /// A decision to wait.
@@ -124,9 +96,8 @@ pub(crate) fn retry_failed(
         },
     };
     let decision = with(series, |series: &mut Series| {
-        let Series { shared, attempts, deadline } = series;
-        let now = shared.retry.now();
-        attempts.failed(shared.retry.policy(), Failure { retryable, hint }, now, *deadline, &**shared)
+        let Series { retry, attempts, deadline } = series;
+        retry.failed_at(attempts, Failure { retryable, hint }, retry.now(), *deadline)
     })?;
     Ok(match decision {
         Decision::Wait(span) => {

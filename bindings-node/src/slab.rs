@@ -8,12 +8,9 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use overcurrent::{Breaker, Budget, Guard, ManualClock};
+use overcurrent::{Breaker, Budget, Guard, ManualClock, Retry};
 
-use crate::{
-    call::Running,
-    retry::{Series, Shared},
-};
+use crate::{call::Running, retry::Series};
 
 /// No such object: a handle that was freed, or one of another kind.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +49,7 @@ held! {
     Guard(Arc<Guard>),
     Breaker(Arc<Breaker>),
     Budget(Arc<Budget>),
-    Retry(Rc<Shared>),
+    Retry(Rc<Retry>),
     Series(Series),
     Call(Box<Running>),
     Clock(ManualClock),

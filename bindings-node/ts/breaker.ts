@@ -2,22 +2,20 @@
  * A breaker alone, and the permits it grants.
  */
 import { Cells, view } from './cells.js'
+import { attend, told } from './channels.js'
 import { host, type Time } from './clock.js'
 import { BreakerOpen, accepted, quietly, refuse } from './errors.js'
+import type { BreakerEvents } from './event.js'
+import { tell } from './hearing.js'
 import { HOOKS, Judge, SUCCESS } from './judge.js'
+import { Listeners } from './listeners.js'
 import { native, own } from './native.js'
 import { OURS, live, without } from './options.js'
 import type { BreakerOptions, Duration, JudgeOptions } from './policy.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled } from './switch.js'
+import type { OpenReason, State } from './words.js'
 import { wrapped } from './wrap.js'
-
-/** Where a breaker stands; the two forced states are an operator's overrides. */
-export type State = 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_closed'
-
-/** Why a breaker opened. */
-export type OpenReason =
-  'consecutive_failures' | 'failure_rate' | 'slow_rate' | 'probe_failed' | 'probe_timeout' | 'manual'
 
 /** A breaker's state in portable form; the same document in every language. */
 export interface Snapshot {
@@ -37,6 +35,8 @@ export const OUTCOME = { success: 0, failure: 1, ignored: 2, cancelled: 3 } as c
 const OUTCOMES = [OUTCOME.success, OUTCOME.ignored, OUTCOME.failure, OUTCOME.failure] as const
 export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME]
 
+const EVENTS = ['stateChange', 'reject', 'lateResult']
+
 /** What the rest of the package knows of a breaker. */
 export class BreakerCore {
   readonly name: string
@@ -47,6 +47,7 @@ export class BreakerCore {
   /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
   readonly cells: Cells | undefined
   readonly trustsValues: boolean
+  #listeners: Listeners | undefined = undefined
 
   constructor(
     readonly handle: number,
@@ -63,6 +64,11 @@ export class BreakerCore {
     this.cells = words && new Cells(words, slow)
   }
 
+  /** Who listens to it. */
+  get listeners(): Listeners {
+    return (this.#listeners ??= new Listeners(this.handle, EVENTS))
+  }
+
   /** When a call that begins now was granted, where that will matter. */
   granted(): number {
     return this.needsDuration ? this.time.now() : NaN
@@ -70,9 +76,11 @@ export class BreakerCore {
 
   /** The epoch of an admitted call. Throws where none is admitted. */
   acquire(): number {
-    const epoch = native.acquire(this.handle, this.time.now())
-    if (epoch < 0) throw quietly(() => new BreakerOpen(native.breakerRefusal(this.handle)))
-    return epoch
+    return told(() => {
+      const epoch = native.acquire(this.handle, this.time.now())
+      if (epoch < 0) throw quietly(() => new BreakerOpen(native.breakerRefusal(this.handle)))
+      return epoch
+    })
   }
 
   succeeded(epoch: number, granted: number): void {
@@ -88,8 +96,10 @@ export class BreakerCore {
   }
 
   record(epoch: number, outcome: Outcome, granted: number, took: number): void {
+    attend()
     const until = native.settle(this.handle, epoch, outcome, granted, took, this.time.now())
     if (outcome === OUTCOME.success) this.cells?.allow(epoch, until)
+    tell()
   }
 }
 
@@ -267,7 +277,7 @@ export class Breaker {
 
   /** Opens it by hand, for `time` (at most 24 h) or for its cooldown. */
   trip(time?: Duration): void {
-    accepted(native.breakerTrip(this.#core.handle, time, this.#core.time.now()))
+    told(() => accepted(native.breakerTrip(this.#core.handle, time, this.#core.time.now())))
   }
 
   /** Closes it, with everything forgotten. */
@@ -291,7 +301,7 @@ export class Breaker {
   }
 
   #command(command: string): void {
-    native.breakerCommand(this.#core.handle, command, this.#core.time.now())
+    told(() => native.breakerCommand(this.#core.handle, command, this.#core.time.now()))
   }
 
   /** The state in portable form, to restore in another process. */
@@ -305,6 +315,30 @@ export class Breaker {
    */
   restore(snapshot: Snapshot): void {
     const json = JSON.stringify(snapshot) ?? 'undefined'
-    accepted(native.breakerRestore(this.#core.handle, json, this.#core.time.now()))
+    told(() => accepted(native.breakerRestore(this.#core.handle, json, this.#core.time.now())))
+  }
+
+  /**
+   * Calls `listener` with each event of this name, as `subscribe` does, as long as somebody holds this breaker.
+   *
+   * @example
+   * breaker.on('stateChange', ({ old, new: state, reason }) => console.log(`${old} → ${state}: ${reason}`))
+   * @throws InvalidPolicy where a breaker tells of no such event
+   */
+  on<Name extends keyof BreakerEvents>(name: Name, listener: (event: BreakerEvents[Name]) => unknown): this {
+    this.#core.listeners.add(name, listener, false)
+    return this
+  }
+
+  /** Calls `listener` with the next event of this name. */
+  once<Name extends keyof BreakerEvents>(name: Name, listener: (event: BreakerEvents[Name]) => unknown): this {
+    this.#core.listeners.add(name, listener, true)
+    return this
+  }
+
+  /** Takes a listener away. */
+  off<Name extends keyof BreakerEvents>(name: Name, listener: (event: BreakerEvents[Name]) => unknown): this {
+    this.#core.listeners.delete(name, listener)
+    return this
   }
 }

@@ -5,6 +5,7 @@
  * test runner), and an error of one copy is one for the others too.
  */
 import { native, type Refusal, type Refused } from './native.js'
+import type { RejectReason, StopReason } from './words.js'
 
 type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED'
 
@@ -76,7 +77,7 @@ export class BreakerOpen extends OvercurrentError {
   /** The breaker's name. */
   readonly breaker: string
   /** Why it admitted none. */
-  readonly reason: 'open' | 'half_open' | 'forced_open'
+  readonly reason: RejectReason
   /** How many milliseconds until it will admit a probe, where that is known. */
   readonly retryAfterMs: number | undefined
 
@@ -145,10 +146,6 @@ export function refuse(path: string, value: unknown, rule: string): never {
   const shown = typeof value === 'function' ? 'a function' : String(value)
   throw new InvalidPolicy({ message: native.refusalMessage(path, shown, rule), path, value: shown, rule })
 }
-
-/** Why a call was not retried. */
-export type StopReason =
-  'not_retryable' | 'attempts_exhausted' | 'hint_too_long' | 'deadline' | 'breaker_open' | 'budget_exhausted'
 
 /** What was done before a call failed. */
 export interface CallInfo {

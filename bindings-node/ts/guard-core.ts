@@ -4,11 +4,15 @@
 import { OUTCOME, type BreakerCore, type Outcome } from './breaker.js'
 import { Calls } from './calls.js'
 import { view } from './cells.js'
+import { attend } from './channels.js'
 import { host, type Time } from './clock.js'
 import type { Deadlines } from './deadlines.js'
 import { quietly } from './errors.js'
 import type { Judge } from './judge.js'
+import { Listeners } from './listeners.js'
 import { native, own, type GuardShape } from './native.js'
+
+const EVENTS = native.eventNames().filter(name => name !== 'eviction')
 
 export class GuardCore {
   readonly handle: number
@@ -17,6 +21,7 @@ export class GuardCore {
   readonly deadlines: Deadlines
   readonly trustsValues: boolean
   readonly calls = new Calls()
+  #listeners: Listeners | undefined = undefined
   /** The lane of the budget that says what it holds, where there is a budget to be seen. */
   private readonly held: Uint32Array | undefined
   private readonly capacity: number
@@ -42,6 +47,11 @@ export class GuardCore {
     const seesBreaker = breaker === undefined || breaker.cells !== undefined
     const seesBudget = budget === undefined || this.held !== undefined
     this.entersHere = time === host && seesBreaker && seesBudget
+  }
+
+  /** Who listens to it. */
+  get listeners(): Listeners {
+    return (this.#listeners ??= new Listeners(this.handle, EVENTS))
   }
 
   /** Lets no call begin any more, and ends those under way. */
@@ -71,15 +81,17 @@ export class GuardCore {
     return Object.create(this, own) as GuardCore
   }
 
-  /** The attempt of a call that had entered succeeded. */
-  succeeded(epoch: number, started: number, now: number): void {
-    if (this.breaker?.cells?.succeed(epoch, now - started, now) !== true)
-      this.record(epoch, OUTCOME.success, started, now)
+  /** The attempt of a call that had entered succeeded. Whether that was all there was to decide. */
+  succeeded(epoch: number, started: number, now: number): boolean {
+    if (this.breaker?.cells?.succeed(epoch, now - started, now) === true) return true
+    this.record(epoch, OUTCOME.success, started, now)
+    return false
   }
 
   /** What became of the attempt of a call that had entered. */
   record(epoch: number, outcome: Outcome, started: number, now: number): void {
     if (this.breaker === undefined) return
+    attend()
     const until = native.record(this.handle, epoch, outcome, started, now)
     if (outcome === OUTCOME.success) this.breaker.cells?.allow(epoch, until)
   }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Breaker, BreakerCore, coreOf } from './breaker.js'
 import { Budget, budgetOf } from './budget.js'
 import { accepted, refuse } from './errors.js'
+import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
 import { HOOKS, Judge } from './judge.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
@@ -25,6 +26,8 @@ type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
 /** Reads the policy of a guard from a document. */
 type Reader = (brought: Brought) => GuardShape | Refused
 
+/** The handle of a guard. */
+export let sourceOf: (guard: Guard) => number
 /** What surrounds a call of a guard that begins now. */
 export let surroundings: (guard: Guard) => GuardCore
 
@@ -43,6 +46,7 @@ export class Guard {
 
   static {
     surroundings = guard => guard.#surrounding()
+    sourceOf = guard => guard.#core.handle
   }
 
   /**
@@ -160,6 +164,31 @@ export class Guard {
     fn: (this: This, ...args: Args) => T,
   ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
+  }
+
+  /**
+   * Calls `listener` with each event of this name that is about this guard or its breaker, as `subscribe` does, as long
+   * as somebody holds this guard.
+   *
+   * @example
+   * payments.on('retry', ({ attempt, wait }) => console.log(`attempt ${attempt} failed, again in ${wait} ms`))
+   * @throws InvalidPolicy where a guard tells of no such event
+   */
+  on<Name extends keyof GuardEvents>(name: Name, listener: (event: GuardEvents[Name]) => unknown): this {
+    this.#core.listeners.add(name, listener, false)
+    return this
+  }
+
+  /** Calls `listener` with the next event of this name. */
+  once<Name extends keyof GuardEvents>(name: Name, listener: (event: GuardEvents[Name]) => unknown): this {
+    this.#core.listeners.add(name, listener, true)
+    return this
+  }
+
+  /** Takes a listener away. */
+  off<Name extends keyof GuardEvents>(name: Name, listener: (event: GuardEvents[Name]) => unknown): this {
+    this.#core.listeners.delete(name, listener)
+    return this
   }
 
   /**

@@ -10,7 +10,7 @@
  * })
  * const receipt = await payments.call(({ signal }) => fetch(url, { signal }))
  */
-export { Breaker, Permit, type OpenReason, type Snapshot, type State } from './breaker.js'
+export { Breaker, Permit, type Snapshot } from './breaker.js'
 export { Budget } from './budget.js'
 export { ManualClock } from './clock.js'
 export { compose, type Composed } from './compose.js'
@@ -22,8 +22,21 @@ export {
   OvercurrentError,
   callInfo,
   type CallInfo,
-  type StopReason,
 } from './errors.js'
+export type {
+  BreakerEvents,
+  BudgetExhaustedEvent,
+  Event,
+  Events,
+  EvictionEvent,
+  GiveUpEvent,
+  GuardEvents,
+  LateResultEvent,
+  RejectEvent,
+  RetryEvent,
+  StateChangeEvent,
+  TimeoutEvent,
+} from './event.js'
 export { Guard } from './guard.js'
 export type { Classify, Matcher, Result, Verdict } from './judge.js'
 export {
@@ -51,3 +64,5 @@ export {
 export { Retry, RetryCall, type Decision, type Failure } from './retry.js'
 export type { CallOptions, Context } from './run.js'
 export type { Token } from './share.js'
+export { Subscription, subscribe } from './subscribe.js'
+export type { OpenReason, RejectReason, State, StopReason } from './words.js'

@@ -14,6 +14,7 @@
 import { BreakerOpen, accepted, refuse } from './errors.js'
 import { native } from './native.js'
 import type { Duration, JudgeOptions } from './policy.js'
+import { Reporter, shown } from './report.js'
 
 /** Verdicts as the core takes them. */
 export const SUCCESS = 0
@@ -47,7 +48,7 @@ export class Judge {
   readonly #classify: Classify | undefined
   readonly #ignore: readonly Predicate[]
   readonly #on: readonly Predicate[] | undefined
-  #reported = false
+  readonly #reporter = new Reporter('OVERCURRENT_HOOK')
   /** The hint of the verdict given last, and the same in ns; NaN where there was none. */
   given: Duration | undefined = undefined
   hint = NaN
@@ -87,7 +88,7 @@ export class Judge {
     try {
       return this.#meant(this.#classify(result))
     } catch (error) {
-      this.#report('classify', error)
+      this.#reporter.report('the hook `classify`', error)
       return undefined
     }
   }
@@ -111,26 +112,11 @@ export class Judge {
       try {
         return matches(error)
       } catch (thrown) {
-        this.#report(hook, thrown)
+        this.#reporter.report(`the hook \`${hook}\``, thrown)
         return hook === 'on'
       }
     })
   }
-
-  /** Once, and without a say in any decision. */
-  #report(what: string, error: unknown): void {
-    if (this.#reported) return
-    this.#reported = true
-    const message = error instanceof Error ? error.message : shown(error)
-    process.emitWarning(`the hook \`${what}\` failed and is passed over: ${message}`, {
-      type: 'OvercurrentWarning',
-      code: 'OVERCURRENT_HOOK',
-    })
-  }
-}
-
-function shown(value: unknown): string {
-  return value !== null && typeof value === 'object' && 'then' in value ? 'a promise' : String(value)
 }
 
 function predicates(name: string, given: Matcher | readonly Matcher[] | undefined): Predicate[] | undefined {

@@ -3,6 +3,7 @@
  * and give numbers only. What they mean is said in `bindings-node/src`.
  */
 import { load } from './addon.js'
+import type { RejectReason } from './words.js'
 
 /** A policy that the core refused. */
 export interface Refused {
@@ -16,7 +17,7 @@ export interface Refused {
 export interface Refusal {
   message: string
   breaker: string
-  reason: 'open' | 'half_open' | 'forced_open'
+  reason: RejectReason
   retryAfterMs?: number
 }
 
@@ -59,6 +60,7 @@ export interface Lanes {
 interface Native {
   // Hot.
   anchor(ahead: number): number
+  heard(): number
   enter(guard: number): number
   deposit(guard: number): number
   record(guard: number, epoch: number, outcome: number, started: number, now: number): number
@@ -86,6 +88,11 @@ interface Native {
   clockMove(clock: number, by: unknown, set: boolean): Refused | null
   guardNew(name: string, policy: unknown, brought: Brought): GuardShape | Refused
   guardRead(file: string, text: string, name: string, brought: Brought): GuardShape | Refused
+  listen(source: number | undefined): number
+  unlisten(listener: number): void
+  takeEvents(): unknown[]
+  eventsDropped(listener: number): number
+  eventNames(): string[]
   share(handle: number): string
   unshare(handle: number): void
   guardOf(token: string): GuardShape | null

@@ -2,13 +2,15 @@
  * A retry alone: a policy, its random stream and its budget.
  */
 import { Budget, BudgetCore, budgetOf } from './budget.js'
+import { told } from './channels.js'
 import type { Time } from './clock.js'
-import { accepted, note, type StopReason } from './errors.js'
+import { accepted, note } from './errors.js'
 import { FINAL, Judge, RETRYABLE } from './judge.js'
 import { native, own } from './native.js'
 import { TIMED, kept, live, replaced, without } from './options.js'
 import type { Duration, RetryOptions } from './policy.js'
 import { disabled, instant } from './switch.js'
+import type { StopReason } from './words.js'
 import { wrapped } from './wrap.js'
 
 /** What follows a failed attempt: a wait, in milliseconds and exactly in nanoseconds, or the end. */
@@ -37,7 +39,8 @@ export class RetryCall {
 
   /** Decides what follows an attempt that failed now. The caller does the waiting. */
   failed({ retryable = true, hint }: Failure = {}): Decision {
-    const decision = accepted(native.retryFailed(this.#handle, retryable, hint, this.#time.now()))
+    const now = this.#time.now()
+    const decision = told(() => accepted(native.retryFailed(this.#handle, retryable, hint, now)))
     return typeof decision === 'string' ? { stop: decision as StopReason } : decision
   }
 }

@@ -14,12 +14,15 @@
 import { AsyncResource } from 'node:async_hooks'
 import { OUTCOME } from './breaker.js'
 import { heed, signalOf, type Cancellable } from './callers.js'
+import { attend } from './channels.js'
 import type { Waiting } from './clock.js'
 import type { Deadlines, Due } from './deadlines.js'
-import { AttemptTimeout, BreakerOpen, DeadlineExceeded, note, quietly, refuse, type StopReason } from './errors.js'
+import { AttemptTimeout, BreakerOpen, DeadlineExceeded, note, quietly, refuse } from './errors.js'
 import type { GuardCore } from './guard-core.js'
+import { tell } from './hearing.js'
 import { SUCCESS } from './judge.js'
 import { native } from './native.js'
+import type { StopReason } from './words.js'
 import { callable } from './wrap.js'
 
 /** What the function is told about the attempt it makes. */
@@ -176,9 +179,11 @@ class Run<T> implements Cancellable {
       outer.inner = this as Run<unknown>
     }
     if (epoch < 0) {
+      attend()
       const step = native.begin(guard.handle, now)
       this.call = Math.floor(step / CODES)
       this.follow(step % CODES, now)
+      tell()
     } else {
       this.epoch = epoch
       this.run(guard.limit, now)
@@ -214,9 +219,10 @@ class Run<T> implements Cancellable {
     if (this.attempt !== attempt) return
     const now = guard.time.now()
     if (verdict === SUCCESS && this.call === NO_CALL && now < attempt.due) {
-      guard.succeeded(this.epoch, this.started, now)
+      const quick = guard.succeeded(this.epoch, this.started, now)
       this.over()
       this.resolve(value as Awaited<T>)
+      if (!quick) tell()
     } else {
       this.settled(attempt, verdict, value, false, now)
     }
@@ -230,6 +236,7 @@ class Run<T> implements Cancellable {
   }
 
   private settled(attempt: Attempt, verdict: number, result: unknown, threw: boolean, now: number): void {
+    attend()
     const code = native.settled(this.adopted(), verdict, this.guard.judge.hint, now)
     this.leave(attempt)
     if (code < TIMED_OUT && code !== EXCEEDED) {
@@ -237,6 +244,7 @@ class Run<T> implements Cancellable {
       this.threw = threw
     }
     this.follow(code, now, attempt)
+    tell()
   }
 
   /** The attempt's time was up. */
@@ -246,15 +254,18 @@ class Run<T> implements Cancellable {
 
   private cutHere(attempt: Attempt): void {
     const now = this.guard.time.now()
+    attend()
     const code = native.cut(this.adopted(), now)
     this.leave(attempt)
     this.follow(code, now, attempt)
+    tell()
   }
 
   /** The caller gave up, or the guard was disposed of. */
   cancel(reason: unknown): void {
     const now = this.guard.time.now()
     const attempt = this.attempt
+    attend()
     if (this.call === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
     else native.cancelled(this.call, now)
     this.call = NO_CALL
@@ -265,6 +276,7 @@ class Run<T> implements Cancellable {
     this.over()
     this.reject(reason)
     attempt?.abort(reason)
+    tell()
   }
 
   /** The native call; made now, if the call was healthy so far. */
@@ -323,7 +335,9 @@ class Run<T> implements Cancellable {
   private resume(): void {
     this.waited()
     const now = this.guard.time.now()
+    attend()
     this.follow(native.next(this.call, now), now)
+    tell()
   }
 
   /** The call does not wait any more. */

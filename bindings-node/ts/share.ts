@@ -3,6 +3,7 @@
  */
 import { refuse } from './errors.js'
 import type { Time } from './clock.js'
+import { sharing } from './hearing.js'
 import { native } from './native.js'
 
 /** Names a guard or a breaker for the other threads of this process; fit for `workerData` and `postMessage`. */
@@ -20,6 +21,7 @@ export function tokenOf<Kind extends 'guard' | 'breaker'>(
   time: Time,
 ): Token<Kind> {
   if (time.handle !== undefined) refuse('clock', 'a `ManualClock`', 'cannot be shared with other threads')
+  sharing()
   return { overcurrent: kind, name, id: native.share(handle) }
 }
 
@@ -27,5 +29,6 @@ export function tokenOf<Kind extends 'guard' | 'breaker'>(
 export function foundBy<T>(token: unknown, kind: 'guard' | 'breaker', find: (id: string) => T | null): T {
   const { overcurrent, id } = (token ?? {}) as Partial<Token<'guard' | 'breaker'>>
   if (overcurrent !== kind || typeof id !== 'string') refuse('token', token, `must come from \`share\` of a ${kind}`)
+  sharing()
   return find(id) ?? refuse('token', id, `must be of a ${kind} that this process still has`)
 }

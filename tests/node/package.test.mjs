@@ -36,6 +36,7 @@ test('`import` and `require` give the same objects', async () => {
     'Permit',
     'Retry',
     'RetryCall',
+    'Subscription',
     'callInfo',
     'compose',
     'constant',
@@ -43,6 +44,7 @@ test('`import` and `require` give the same objects', async () => {
     'linear',
     'proportional',
     'schedule',
+    'subscribe',
   ]
   assert.deepEqual(Object.keys(require('overcurrent')).sort(), names)
   for (const entry of entries) {

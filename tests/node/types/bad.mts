@@ -7,6 +7,7 @@ import {
   Retry,
   compose,
   exponential,
+  subscribe,
   type CallInfo,
   type Context,
   type Permit,
@@ -71,6 +72,18 @@ Guard.from(new Breaker().share())
 Guard.from(guard.share(), { deadline: '1s' })
 // @ts-expect-error a breaker has no timers
 new Breaker('b', { ref: true })
+// @ts-expect-error no such event
+guard.on('open', () => {})
+// @ts-expect-error a guard forgets no entries
+guard.on('eviction', () => {})
+// @ts-expect-error a breaker retries nothing
+new Breaker().on('retry', () => {})
+// @ts-expect-error a rejection has no `wait`
+guard.on('reject', ({ wait }) => wait)
+// @ts-expect-error an event is read-only
+guard.on('retry', event => (event.wait = 0))
+// @ts-expect-error it must be asked which event it is
+subscribe(({ wait }) => wait)
 // @ts-expect-error the name is read-only
 guard.name = 'other'
 // @ts-expect-error a guard may have no breaker

@@ -14,12 +14,15 @@ import {
   linear,
   proportional,
   schedule,
+  subscribe,
   type CallInfo,
   type Composed,
   type Context,
   type Decision,
+  type Event,
   type GuardOptions,
   type Permit,
+  type StateChangeEvent,
   type Token,
 } from 'overcurrent'
 import { ManualClock as TestClock, disabled, instant, type Switched } from 'overcurrent/testing'
@@ -83,6 +86,16 @@ console.log(Breaker.from(breakerToken, { on: Error }).name)
   await using later = new Guard('later')
   await Promise.all([ended.drain(), later.drain()])
 }
+
+const hear = ({ old, new: state, openFor }: StateChangeEvent) => console.log(old, state, openFor ?? 0)
+guard
+  .on('stateChange', hear)
+  .once('giveUp', ({ attempts, reason }) => console.log(attempts + 1, reason === 'deadline'))
+  .off('stateChange', hear)
+new Breaker().on('reject', async ({ retryAfter, nth }) => console.log(retryAfter ?? nth))
+const subscription = subscribe((event: Event) => event.name === 'retry' && console.log(event.wait), { guard })
+console.log(subscription.dropped)
+subscription.close()
 
 const charge = guard.wrap((order: string, cents: number) => Promise.resolve({ order, cents }))
 const receipt: { order: string; cents: number } = await charge('a', nested)

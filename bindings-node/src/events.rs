@@ -1,0 +1,122 @@
+//! Events for JavaScript, which takes them after each call into here that may have made some.
+//!
+//! Each thread has subscriptions of its own. What any thread decides arrives in all of them that want it, and
+//! sets the mark of theirs.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use napi::{
+    Env,
+    bindgen_prelude::{Either, Object},
+};
+use napi_derive::napi;
+use overcurrent::{Breaker, Event, Fact, Filter, Guard, Subscription, subscribe};
+
+use crate::{
+    clock::{millis, number},
+    raw::Args,
+    slab::{Gone, with},
+};
+
+/// So many events may wait for one listener; more than a thread makes before it takes them.
+const CAPACITY: usize = 4096;
+
+thread_local! {
+    static SUBSCRIPTIONS: RefCell<BTreeMap<u32, Subscription>> = RefCell::default();
+    static LAST: Cell<u32> = const { Cell::new(0) };
+    /// Set with each arrival. One byte per thread that ever listened stays, as others may hold it.
+    static MARK: &'static AtomicBool = Box::leak(Box::default());
+}
+
+fn filter(source: f64) -> Result<Filter, Gone> {
+    let guard = with(source, |guard: &mut Arc<Guard>| Filter::from(&**guard));
+    guard.or_else(|_| with(source, |breaker: &mut Arc<Breaker>| Filter::from(&**breaker)))
+}
+
+/// Listens to a guard or a breaker, or to all there are; answers the listener's number.
+#[napi]
+pub(crate) fn listen(source: Option<f64>) -> napi::Result<u32> {
+    let filter = source.map_or_else(|| Ok(Filter::everything()), filter)?;
+    let subscription = subscribe(filter, CAPACITY).marking(MARK.with(|mark| *mark));
+    let listener = LAST.get() + 1;
+    LAST.set(listener);
+    SUBSCRIPTIONS.with_borrow_mut(|all| all.insert(listener, subscription));
+    Ok(listener)
+}
+
+/// Ends a listener. What waits for it is forgotten.
+#[napi]
+pub(crate) fn unlisten(listener: u32) {
+    let gone = SUBSCRIPTIONS.try_with(|all| all.borrow_mut().remove(&listener));
+    drop(gone);
+}
+
+/// `heard()`: whether an event has arrived since this was asked last.
+#[expect(clippy::unnecessary_wraps, reason = "of the shape of a hot function")]
+pub(crate) fn heard(_: Args) -> Result<f64, Gone> {
+    // ORDERING: acquire pairs with the release of who sets it, whose event is then there to be taken.
+    Ok(f64::from(u8::from(MARK.with(|mark| mark.swap(false, Ordering::Acquire)))))
+}
+
+/// The events that wait, the oldest of each listener first: its number, then the event, and so on.
+#[napi]
+pub(crate) fn take_events(env: Env) -> napi::Result<Vec<Either<u32, Object<'static>>>> {
+    let waiting: Vec<(u32, Event)> = SUBSCRIPTIONS.with_borrow(|all| {
+        let drained = all.iter().map(|(listener, subscription)| (*listener, subscription.drain()));
+        drained.flat_map(|(listener, events)| events.map(move |event| (listener, event))).collect()
+    });
+    let mut taken = Vec::with_capacity(waiting.len() * 2);
+    for (listener, event) in waiting {
+        taken.push(Either::A(listener));
+        taken.push(Either::B(object(env, &event)?));
+    }
+    Ok(taken)
+}
+
+/// How many events a listener lost, as too many waited.
+#[napi]
+pub(crate) fn events_dropped(listener: u32) -> f64 {
+    SUBSCRIPTIONS.with_borrow(|all| all.get(&listener).map_or(0.0, |one| number(one.dropped())))
+}
+
+/// The names of all events.
+#[napi]
+pub(crate) fn event_names() -> Vec<String> {
+    Event::ALL.iter().map(|(name, _)| camel(name)).collect()
+}
+
+/// An event with its name and its fields, durations in ms; what is absent is undefined.
+fn object(env: Env, event: &Event) -> napi::Result<Object<'static>> {
+    let mut object = Object::new(&env)?;
+    object.set("name", camel(event.name()))?;
+    for (name, fact) in event.fields() {
+        let name = camel(name);
+        match fact {
+            Fact::Name(text) => object.set(name, text.as_str())?,
+            Fact::Word(word) => object.set(name, word)?,
+            Fact::Count(count) => object.set(name, number(count))?,
+            Fact::Span(span) => object.set(name, millis(span))?,
+            _ => object.set(name, ())?,
+        }
+    }
+    Ok(object)
+}
+
+/// A name in the case of JavaScript.
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (initial, rest) = word.split_at(1);
+        camel += &initial.to_ascii_uppercase();
+        camel += rest;
+    }
+    camel
+}

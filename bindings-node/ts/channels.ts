@@ -1,0 +1,34 @@
+/**
+ * Events for `node:diagnostics_channel`: `overcurrent:stateChange` and so on, one channel for each.
+ *
+ * A channel does not say when somebody subscribes. So whoever asks for a decision that may be told of attends
+ * to the channels first, which is a look at each.
+ */
+import { channel } from 'node:diagnostics_channel'
+import type { Event } from './event.js'
+import { listen, tell, unlisten } from './hearing.js'
+import { native } from './native.js'
+
+const channels = new Map(native.eventNames().map(name => [name, channel(`overcurrent:${name}`)]))
+const all = [...channels.values()]
+const publisher = { hear: (event: Event) => void channels.get(event.name)?.publish(event) }
+let listener: number | undefined
+
+/** Listens for the channels if anybody has subscribed to one. Asked before a decision. */
+export function attend(): void {
+  let wanted = false
+  for (const channel of all) wanted ||= channel.hasSubscribers
+  if (wanted === (listener !== undefined)) return
+  if (listener !== undefined) unlisten(listener)
+  listener = wanted ? listen(undefined, { deref: () => publisher }) : undefined
+}
+
+/** A decision that is told of. */
+export function told<T>(decide: () => T): T {
+  attend()
+  try {
+    return decide()
+  } finally {
+    tell()
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * What the user's own functions did wrong: said once, and without a say in any decision.
+ */
+
+/** Reports the failures of one user's functions, the first one. */
+export class Reporter {
+  #reported = false
+
+  constructor(readonly code: 'OVERCURRENT_HOOK' | 'OVERCURRENT_LISTENER') {}
+
+  /** `what` has failed with `error`. */
+  report(what: string, error: unknown): void {
+    if (this.#reported) return
+    this.#reported = true
+    const message = error instanceof Error ? error.message : shown(error)
+    process.emitWarning(`${what} failed and is passed over: ${message}`, {
+      type: 'OvercurrentWarning',
+      code: this.code,
+    })
+  }
+}
+
+/** A value as text. */
+export function shown(value: unknown): string {
+  return value !== null && typeof value === 'object' && 'then' in value ? 'a promise' : String(value)
+}

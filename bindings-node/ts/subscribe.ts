@@ -1,0 +1,62 @@
+/**
+ * Listening to all events, of all guards and breakers or of one.
+ */
+import { Breaker, coreOf } from './breaker.js'
+import { refuse } from './errors.js'
+import type { Event } from './event.js'
+import { Guard, sourceOf } from './guard.js'
+import { heard, listen, unlisten } from './hearing.js'
+import { native } from './native.js'
+import { Reporter } from './report.js'
+
+/** Listens until it is closed, as `using` does at the end of its block. */
+export class Subscription {
+  readonly #listener: number
+  #dropped: number | undefined = undefined
+
+  /** @internal */
+  constructor(listener: number) {
+    this.#listener = listener
+  }
+
+  /** How many events were forgotten, as too many of other threads' waited to be heard. */
+  get dropped(): number {
+    return this.#dropped ?? native.eventsDropped(this.#listener)
+  }
+
+  /** Listens no more. */
+  close(): void {
+    this.#dropped ??= this.dropped
+    unlisten(this.#listener)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/**
+ * Calls `listener` with every event of this process, or of one guard and its breaker, or of one breaker.
+ *
+ * It hears of a decision right after it, in the asynchronous context of the call, and before whoever awaits
+ * the call goes on; of what other threads decide about shared guards, within 50 ms. If it throws, that is
+ * reported as a warning and changes nothing. What it decides itself is heard in a later turn.
+ *
+ * @example
+ * const subscription = subscribe(event => console.log(event), { guard: payments })
+ * subscription.close()
+ * @throws InvalidPolicy where the listener is no function, or the source is none
+ */
+export function subscribe(
+  listener: (event: Event) => unknown,
+  { guard, breaker }: { readonly guard?: Guard | undefined; readonly breaker?: Breaker | undefined } = {},
+): Subscription {
+  if (typeof listener !== 'function') refuse('listener', listener, 'must be a function')
+  if (guard !== undefined && !(guard instanceof Guard)) refuse('guard', guard, 'must be a `Guard`')
+  if (breaker !== undefined && !(breaker instanceof Breaker)) refuse('breaker', breaker, 'must be a `Breaker`')
+  if (guard !== undefined && breaker !== undefined) refuse('breaker', breaker.name, 'cannot be set beside `guard`')
+  const reporter = new Reporter('OVERCURRENT_LISTENER')
+  const hearer = { hear: (event: Event) => heard(listener, event, reporter) }
+  const source = guard === undefined ? breaker && coreOf(breaker).handle : sourceOf(guard)
+  return new Subscription(listen(source, { deref: () => hearer }))
+}
