@@ -28,7 +28,7 @@ export class Report {
       `of the heap per call, from another process. The \`await\` is inside of what is measured; the bare one is a ` +
       `row. ${disturbed} of ${slices} slices, which lost more than 5 % of their time to other processes, are left ` +
       `out; * marks figures of the least disturbed ones, for want of others. A failure comes with a success for ` +
-      `every ten. Beside: ${PEERS.map(name => `${name} ${version(name)}`).join(', ')}.`
+      `every ten. Threads that share an object are told by the time of all by the calls of all. Beside: ${PEERS.map(name => `${name} ${version(name)}`).join(', ')}.`
     )
   }
 

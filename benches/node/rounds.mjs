@@ -22,7 +22,8 @@ const ABREAST = 2
  */
 export async function run(subjects, plan) {
   const tracks = subjects.map(subject => ({ subject, slices: [], bytes: null }))
-  await abreast(tracks, async track => {
+  const alone = tracks.filter(({ subject }) => subject.threads === undefined)
+  await abreast(alone, async track => {
     const measuring = new Measuring(track.subject, FLAGS)
     await measuring.ready()
     track.bytes = await measuring.ask({ bytes: plan.bytes })

@@ -32,7 +32,7 @@ export async function reject(once, count) {
 /** How many ns this thread has waited for a core while it could have run; 0 where the system does not say. */
 function waited() {
   try {
-    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1])
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1])
   } catch {
     return 0
   }

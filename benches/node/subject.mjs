@@ -20,6 +20,7 @@ export const OPERATIONS = {
   called: "with timeouts, caller's signal",
   failure: 'recorded failure',
   rejection: 'rejection',
+  threads: 'shared by threads',
 }
 
 /** Whose code it is. */
@@ -30,9 +31,11 @@ export const FLOOR = 'floor'
  * @typedef {object} Subject
  * @property {keyof typeof OPERATIONS} operation what is done
  * @property {string} whose `OWN`, `FLOOR` or the package of a peer
- * @property {string} window the kind of window, by which breakers are comparable; empty where it does not matter
+ * @property {string} window the kind of window, by which breakers are comparable; empty where that does not matter
  * @property {string} label the policy, and what else should be known
- * @property {() => Promise<() => Promise<unknown>>} make makes what is called once per operation
+ * @property {() => Promise<unknown>} make makes what is called once per operation; for threads, what they share
+ * @property {number} [threads] how many threads call it, if not the only one of its process
+ * @property {(token: unknown) => Promise<() => Promise<unknown>>} [join] makes what a thread calls
  */
 
 /** The functions that are called under the policies. */
@@ -44,7 +47,7 @@ export const fail = async () => {
 
 /** Whether every operation of a subject ends in an error. */
 export function rejects({ operation, label }) {
-  return operation === 'rejection' || operation === 'failure' || (operation === 'floor' && label.startsWith('throw'))
+  return ['rejection', 'failure'].includes(operation) || (operation === 'floor' && label.startsWith('throw'))
 }
 
 /** All its names in one line. */

@@ -11,7 +11,7 @@
  * | cockatiel's retry + breaker + timeout | ≥ 30 × our guard with both timeouts |
  * | a rejection by cockatiel, by opossum | ≥ 3 × ours |
  *
- * What else has a peer is set beside it without a bound. A target is met where the ratio of the medians
+ * What else has a peer is set beside it without a bound, as are two threads beside one. A target is met where the ratio of the medians
  * meets it; that of the minima stands beside. A target whose figures were not measured is left out.
  */
 import { FLOOR, OPERATIONS, OWN } from './subject.mjs'
@@ -63,6 +63,13 @@ export function targets(rows) {
     else if (operation === 'breaker') claim(`${done}: ${named(own)} / ${named(peer)}`, own, peer, BELOW, 1)
     else if (operation in THEIRS) bound(AT_LEAST, THEIRS[operation])
     else bound()
+  }
+
+  const threads = of(OWN, 'threads')
+  for (const row of threads.filter(({ subject }) => subject.threads > 1)) {
+    const kind = row.subject.label.split(',')[0]
+    const one = threads.find(({ subject }) => subject.threads === 1 && subject.label.startsWith(kind))
+    if (one !== undefined) claim(`${OPERATIONS.threads}: ${named(row)} / 1 thread`, row, one)
   }
   return made
 }

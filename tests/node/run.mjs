@@ -51,5 +51,6 @@ for (const [name, [more, include]] of Object.entries(RESOLUTIONS)) {
 }
 
 const files = readdirSync(tests, { recursive: true }).filter(file => file.endsWith('.test.mjs'))
+run('benches', ['--test', join(root, 'benches/node/bench.test.mjs')])
 run('behaviour', ['--test', ...files])
 run('behaviour without external memory', ['--test', ...files], { OVERCURRENT_NO_EXTERNAL_MEMORY: '1' })

@@ -12,7 +12,10 @@ function own(operation, window, label, make) {
 }
 
 /** Without either timeout a probe needs one of its own. */
-const untimed = breaker => ({ deadline: false, attemptTimeout: false, breaker: breaker && { ...breaker, probeTimeout: '30s' } })
+function untimed(breaker) {
+  const probing = breaker && { ...breaker, probeTimeout: '30s' }
+  return { deadline: false, attemptTimeout: false, breaker: probing }
+}
 const ROW = { consecutiveFailures: 5 }
 const LAST = { window: { calls: 100 }, failureRate: 0.5 }
 
@@ -38,6 +41,26 @@ function guarded(operation, window, label, policy, fn = answer, options = () => 
 }
 
 const heeding = async ({ signal }) => (signal.aborted ? undefined : VALUE)
+
+/** What is shared must outlive its token. */
+const kept = []
+
+/** One object of `kind`, called by so many threads at once. */
+function threaded(kind, threads) {
+  const label = `${kind.toLowerCase()}, every default, ${threads === 1 ? '1 thread' : `${threads} threads`}`
+  return {
+    ...own('threads', '', label, library => {
+      const object = new library[kind]('shared')
+      kept.push(object)
+      return object.share()
+    }),
+    threads,
+    join: async token => {
+      const object = load()[kind].from(token)
+      return () => object.call(answer)
+    },
+  }
+}
 
 export const owns = [
   breaker('consecutive', '5 failures in a row', ROW),
@@ -81,4 +104,6 @@ export const owns = [
     opened(guard.breaker)
     return () => guard.call(answer)
   }),
+
+  ...['Breaker', 'Guard'].flatMap(kind => [1, 2].map(threads => threaded(kind, threads))),
 ]
