@@ -21,7 +21,7 @@ PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -n
 NODE_SOURCES := package.json tests/node/install.mjs \
 	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
-.PHONY: demo test vectors proof bench-core bench-python bench-node soak-node lint format rust-tests models python-tests python-package node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core bench-python bench-node soak-python soak-node lint format rust-tests models python-tests python-package node-tests prerequisites clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -49,6 +49,9 @@ bench-python: target/bench-python.stamp ## what a guarded call costs in Python, 
 
 bench-node: target/package.stamp benches/node/node_modules/stamp ## what a call costs in Node, beside bare code and peers
 	node benches/node/bench.mjs
+
+soak-python: target/wheel.stamp ## 10 million calls in Python, in every way they can go; memory must stay flat
+	$(INSTALLED)/bin/python tests/python/soak.py
 
 soak-node: target/package.stamp ## 10 million calls in Node, in every way they can go; memory must stay flat
 	node --expose-gc tests/node/soak.mjs

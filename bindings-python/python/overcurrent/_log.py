@@ -3,8 +3,7 @@
 | event | level |
 | --- | --- |
 | `state_change` | warning where a breaker opens, else info |
-| `give_up` | warning |
-| `retry`, `timeout`, `budget_exhausted` | info |
+| `retry`, `give_up`, `timeout`, `budget_exhausted` | info |
 | `reject` | info, only the first one after a change of state; the next change says how many there were |
 | `late_result`, `eviction` | debug |
 

@@ -36,7 +36,7 @@ pub enum Severity {
     Debug,
     /// Worth a line.
     Info,
-    /// Calls fail: a breaker has opened, or retries have ended on a failure.
+    /// A breaker has opened.
     Warning,
 }
 
@@ -184,11 +184,11 @@ events! {
 }
 
 impl Event {
-    /// How much it matters: a breaker that opened and a call that was given up are warnings; what may come
-    /// once per call while all is well again is for debugging.
+    /// How much it matters: a breaker that opened is a warning; what comes with each call that fails is not,
+    /// as its caller gets the error; what may come once per call while all is well again is for debugging.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::StateChange { new: Position::Open, .. } | Self::GiveUp { .. } => Severity::Warning,
+            Self::StateChange { new: Position::Open, .. } => Severity::Warning,
             Self::LateResult { .. } | Self::Eviction { .. } => Severity::Debug,
             _ => Severity::Info,
         }
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opened_or_was_given_up_is_a_warning() {
+    fn only_what_opened_is_a_warning() {
         let change = |new| Event::StateChange {
             breaker: "payments".into(),
             old: Position::Closed,
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(
             [change(Position::Open), change(Position::ForcedOpen), give_up, late]
                 .map(|event| event.severity()),
-            [Severity::Warning, Severity::Info, Severity::Warning, Severity::Debug]
+            [Severity::Warning, Severity::Info, Severity::Info, Severity::Debug]
         );
     }
 }
