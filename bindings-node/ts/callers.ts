@@ -12,22 +12,31 @@ export interface Cancellable {
 
 /** The calls under way that were given one signal. */
 class Listener {
-  readonly #calls = new Set<Cancellable>()
+  /** One of them, as most signals are for one call, and the others. */
+  #call: Cancellable | undefined = undefined
+  readonly #others = new Set<Cancellable>()
 
   constructor(readonly signal: AbortSignal) {}
 
   add(call: Cancellable): void {
-    if (this.#calls.size === 0) this.signal.addEventListener('abort', this)
-    this.#calls.add(call)
+    if (this.#call !== undefined) this.#others.add(call)
+    else {
+      this.#call = call
+      if (this.#others.size === 0) this.signal.addEventListener('abort', this)
+    }
   }
 
   delete(call: Cancellable): void {
-    if (this.#calls.delete(call) && this.#calls.size === 0) this.signal.removeEventListener('abort', this)
+    if (this.#call === call) this.#call = undefined
+    else if (!this.#others.delete(call)) return
+    if (this.#call === undefined && this.#others.size === 0) this.signal.removeEventListener('abort', this)
   }
 
   handleEvent(): void {
     const { reason } = this.signal as { readonly reason: unknown }
-    for (const call of [...this.#calls]) call.cancel(reason)
+    const calls = [...this.#others]
+    this.#call?.cancel(reason)
+    for (const call of calls) call.cancel(reason)
   }
 }
 

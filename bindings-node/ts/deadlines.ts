@@ -15,6 +15,8 @@ export interface Due extends Cancellable {
   queue: Deadlines | undefined
   before: Due | undefined
   after: Due | undefined
+  /** Where it is among others, to whoever keeps it there. */
+  place: number
   /** Whose it is. */
   readonly owner: unknown
   /** Its time is up. It has left the queue. */
@@ -95,7 +97,6 @@ export class TimerQueue implements Deadlines {
   }
 
   #arm(due: number): void {
-    if (due === Infinity) return
     const now = this.#now()
     const delay = Math.min(Math.max(Math.ceil((due - now) / MILLI), 1), LONGEST)
     this.#set = Math.min(due, now + LONGEST * MILLI)
@@ -115,6 +116,33 @@ export class TimerQueue implements Deadlines {
       item.expire()
     }
     if (this.#first !== undefined && this.#timer === undefined) this.#arm(this.#first.due)
+  }
+}
+
+/** Attempts that nothing bounds. */
+export class Endless implements Deadlines {
+  readonly #items: Due[] = []
+
+  add(item: Due): void {
+    item.queue = this
+    item.place = this.#items.length
+    this.#items.push(item)
+  }
+
+  delete(item: Due): void {
+    item.queue = undefined
+    const last = this.#items.pop()!
+    if (last === item) return
+    this.#items[item.place] = last
+    last.place = item.place
+  }
+
+  items(): Due[] {
+    return [...this.#items]
+  }
+
+  apart(): Endless {
+    return this
   }
 }
 

@@ -6,7 +6,7 @@ import { Calls } from './calls.js'
 import { view } from './cells.js'
 import { attend } from './channels.js'
 import { host, type Time } from './clock.js'
-import type { Deadlines } from './deadlines.js'
+import { Endless, type Deadlines } from './deadlines.js'
 import { quietly } from './errors.js'
 import type { Judge } from './judge.js'
 import { Listeners } from './listeners.js'
@@ -40,7 +40,7 @@ export class GuardCore {
   ) {
     this.handle = own(this, shape.handle)
     this.limit = shape.limit
-    this.deadlines = time.deadlines(ref)
+    this.deadlines = shape.limit === Infinity ? new Endless() : time.deadlines(ref)
     this.trustsValues = judge.trustsValues
     this.held = budget === undefined ? undefined : view(budget)
     this.capacity = budget === undefined ? 0 : native.budgetCapacity(budget)
@@ -68,7 +68,7 @@ export class GuardCore {
     if (!this.entersHere) return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
     const cells = this.breaker?.cells
     const epoch = cells === undefined ? 0 : cells.enter()
-    if (epoch >= 0 && this.held !== undefined && Atomics.load(this.held, 0) !== this.capacity)
+    if (epoch >= 0 && this.held !== undefined && this.held[0] !== this.capacity)
       native.deposit(this.handle)
     return epoch
   }

@@ -15,7 +15,7 @@ import type { GuardOptions, JudgeOptions, LiveOptions, TimerOptions } from './po
 import { adopted, taken } from './retry.js'
 import { run, type CallOptions, type Context } from './run.js'
 import { foundBy, tokenOf, type Token } from './share.js'
-import { disabled, instant } from './switch.js'
+import { disabled, instant, on } from './switch.js'
 import { wrapped } from './wrap.js'
 
 /** The guard of every call that goes straight through: it has nothing. */
@@ -152,6 +152,10 @@ export class Guard {
 
   /** What surrounds a call that begins now. */
   #surrounding(): GuardCore {
+    return on === 0 ? this.#core : this.#switched()
+  }
+
+  #switched(): GuardCore {
     if (disabled.isOn) {
       through ??= new Guard('disabled', { deadline: false, attemptTimeout: false, retry: false, breaker: false })
       return through.#core

@@ -62,6 +62,7 @@ const NO_CALL = -1
 export class Attempt implements Context, Due {
   /** The call of an inner guard that this attempt makes. */
   inner: Run<unknown> | undefined = undefined
+  place = 0
   queue: Deadlines | undefined = undefined
   before: Due | undefined = undefined
   after: Due | undefined = undefined
@@ -263,6 +264,8 @@ class Run<T> implements Cancellable {
 
   /** The caller gave up, or the guard was disposed of. */
   cancel(reason: unknown): void {
+    // What a cancelled call set off may have ended this one.
+    if (this.attempt === undefined && this.waiting === undefined) return
     const now = this.guard.time.now()
     const attempt = this.attempt
     attend()

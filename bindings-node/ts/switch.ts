@@ -9,6 +9,9 @@
  * INVARIANT: a call keeps to what was so when it began, so turning a switch never splits a call.
  */
 
+/** How many switches are on. Every call looks at it. */
+export let on = 0
+
 export class Switch {
   /** How often it was turned on and not off again: what turns it on may nest and overlap. */
   #times = 0
@@ -20,10 +23,12 @@ export class Switch {
   /** Turns it on; answers how to turn it off again, which works once. */
   turnOn(): () => void {
     this.#times++
-    let on = true
+    on++
+    let mine = 1
     return () => {
-      if (on) this.#times--
-      on = false
+      this.#times -= mine
+      on -= mine
+      mine = 0
     }
   }
 }

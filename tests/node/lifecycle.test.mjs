@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { Guard, InvalidPolicy, ManualClock, Retry, callInfo, constant } from 'overcurrent'
+import { instant } from 'overcurrent/testing'
 import { deferred, fakeTime, rejection, turn } from './tools.mjs'
 
 const hour = { backoff: constant('1h'), jitter: 'none' }
@@ -173,10 +174,64 @@ test('an attempt with little time left is ended too', async t => {
 })
 
 test('attempts that nothing bounds are ended too', async () => {
-  const guard = new Guard('g', { deadline: false, attemptTimeout: false, breaker: false })
-  const call = rejection(guard.call(() => new Promise(() => {})))
+  for (const clock of [undefined, new ManualClock()]) {
+    const guard = new Guard('g', { clock, deadline: false, attemptTimeout: false, breaker: false })
+    const answers = Array.from({ length: 5 }, deferred)
+    const calls = answers.map(({ promise }) => guard.call(() => promise))
+    // The others stay where they can be found.
+    for (const index of [1, 4, 0]) {
+      answers[index].resolve(index)
+      assert.equal(await calls[index], index)
+    }
+    guard[Symbol.dispose]()
+    for (const index of [2, 3]) assert.equal((await rejection(calls[index])).name, 'AbortError')
+    await guard.drain()
+  }
+})
+
+test('calls whose waits are skipped are drained and ended like others', async () => {
+  const guard = new Guard('g', { deadline: '3h', attemptTimeout: '2h', retry: hour })
+  const attempted = deferred()
+  const call = instant(() =>
+    guard.call(({ attempt }) => {
+      if (attempt === 1) throw new Error('first')
+      attempted.resolve()
+      return new Promise(() => {})
+    }),
+  )
+  await attempted.promise
   guard[Symbol.dispose]()
-  assert.equal((await call).name, 'AbortError')
+  assert.equal((await rejection(call)).name, 'AbortError')
+  await guard.drain()
+})
+
+test('a call that another one’s end has ended is not ended twice', async () => {
+  for (const clock of [undefined, new ManualClock()]) {
+    const guard = new Guard('g', { clock, attemptTimeout: '1h', deadline: '2h', breaker: { consecutiveFailures: 1 } })
+    const inner = new AbortController()
+    const outer = new AbortController()
+    const hang = () => new Promise(() => {})
+    const calls = [
+      guard.call(
+        ({ signal }) => {
+          signal.addEventListener('abort', () => inner.abort('by the first'))
+          return hang()
+        },
+        { signal: outer.signal },
+      ),
+      guard.call(hang, { signal: inner.signal }),
+      guard.call(hang, { signal: inner.signal }),
+    ]
+    guard.breaker.trip()
+    guard[Symbol.dispose]()
+    assert.deepEqual(
+      await Promise.all(calls.map(call => rejection(call).then(reason => reason.name ?? reason))),
+      ['AbortError', 'by the first', 'by the first'],
+    )
+    outer.abort()
+    await guard.drain()
+    assert.equal(guard.breaker.late, 3)
+  }
 })
 
 test('disposing asynchronously lets calls come to their end', async () => {
