@@ -133,7 +133,8 @@ export class BreakerModel {
     this.#inARow = failed ? this.#inARow + 1 : 0
     if (this.position !== 'closed' || !(failed || slow)) return
 
-    const inside = calls === undefined ? this.#outcomes.filter(it => it.tick > tick - buckets) : this.#outcomes.slice(-calls)
+    const recent = it => it.tick > tick - buckets
+    const inside = calls === undefined ? this.#outcomes.filter(recent) : this.#outcomes.slice(-calls)
     const { inARow, inARowForTrickles } = this.#rules
     if (inARow !== undefined && this.#inARow >= inARow && !(inARowForTrickles && inside.length >= minimumCalls))
       return this.#trip('consecutive_failures', now)

@@ -14,6 +14,8 @@ import { breakerPolicies } from './policies.mjs'
 const ignored = new Error('ignored')
 const failure = new Error('failure')
 
+const commands = fc.constantFrom('trip', 'reset', 'forceOpen', 'forceClosed', 'automatic')
+
 const steps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.constant({ do: 'call' }) },
@@ -28,7 +30,7 @@ const steps = fc.array(
       }),
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('advance'), by: fc.integer({ min: 0, max: 60 }) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('trip', 'reset', 'forceOpen', 'forceClosed', 'automatic') }) },
+    { weight: 1, arbitrary: fc.record({ do: commands }) },
   ),
   { maxLength: 80, size: 'max' },
 )

@@ -24,6 +24,8 @@ const results = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ verdict: 'ignored', error: true }) },
 )
 
+const commands = fc.constantFrom('trip', 'reset', 'forceOpen', 'forceClosed', 'automatic')
+
 const steps = fc.array(
   fc.oneof(
     {
@@ -38,7 +40,7 @@ const steps = fc.array(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('settle'), attempt: fc.nat({ max: 9 }), result: results }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('abort'), call: fc.nat({ max: 9 }) }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant('advance'), by: fc.integer({ min: 0, max: 90 }) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('trip', 'reset', 'forceOpen', 'forceClosed', 'automatic') }) },
+    { weight: 1, arbitrary: fc.record({ do: commands }) },
   ),
   { maxLength: 40, size: 'max' },
 )
@@ -228,8 +230,8 @@ class World {
 
 /** What the breaker of a guard goes by, where the guard says it. */
 function withDefaults({ breaker, attemptTimeout }) {
-  const abandonAfter = breaker.abandonAfter ?? breaker.slowCall ?? (attemptTimeout === false ? undefined : attemptTimeout / 2)
-  return { ...breaker, abandonAfter }
+  const half = attemptTimeout === false ? undefined : attemptTimeout / 2
+  return { ...breaker, abandonAfter: breaker.abandonAfter ?? breaker.slowCall ?? half }
 }
 
 /** Why the breaker admits no call; `undefined` where it does. */

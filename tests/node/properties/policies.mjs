@@ -16,13 +16,15 @@ const defined = object => Object.fromEntries(Object.entries(object).filter(([, v
 
 /** What opens: each of the tests alone, some of them, all of them, or what is there by default. */
 const consecutive = fc.record({ consecutiveFailures: fc.integer({ min: 1, max: 5 }) })
-const rate = fc.record({ window: windows, failureRate: share, minimumCalls: fc.integer({ min: 1, max: 6 }) })
-const slow = fc.record({ window: windows, slowCall: fc.integer({ min: 1, max: 40 }), slowRate: share, failureRate: share })
+const minimumCalls = fc.integer({ min: 1, max: 6 })
+const slowCall = fc.integer({ min: 1, max: 40 })
+const rate = fc.record({ window: windows, failureRate: share, minimumCalls })
+const slow = fc.record({ window: windows, failureRate: share, minimumCalls, slowCall, slowRate: share })
 const any = fc.record({
   window: maybe(windows),
   failureRate: maybe(share),
-  minimumCalls: maybe(fc.integer({ min: 1, max: 6 })),
-  slowCall: maybe(fc.integer({ min: 1, max: 40 })),
+  minimumCalls: maybe(minimumCalls),
+  slowCall: maybe(slowCall),
   slowRate: maybe(share),
   consecutiveFailures: maybe(fc.integer({ min: 1, max: 5 })),
 })
