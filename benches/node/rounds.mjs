@@ -7,7 +7,7 @@ import { figures } from './figures.mjs'
 import { Measuring } from './process.mjs'
 
 /** How much is measured; times in ms. No round begins later than `limit` after the first. */
-export const FULL = { rounds: 60, slice: 25, limit: 120_000, bytes: 10_000 }
+export const FULL = { rounds: 60, slice: 25, limit: 100_000, bytes: 10_000 }
 /** Some seconds: enough to see that everything runs, not to compare. */
 export const QUICK = { rounds: 2, slice: 5, limit: 10_000, bytes: 1_000 }
 
