@@ -113,6 +113,18 @@ fn none_between_two_that_were_heard_passes_unheard() {
 }
 
 #[test]
+fn none_passes_by_one_that_is_kept() {
+    let _alone = alone();
+    let course = Course::new(1);
+    let events = listen(&course);
+    tell(&course, 3);
+    assert!(!course.pass(4, Instant::ZERO), "who had looked before anybody listened must tell");
+    tell(&course, 4);
+    tell(&course, 2);
+    assert_eq!((heard(&events), kept(&course)), (vec![(2, 2), (3, 1), (4, 1)], 0));
+}
+
+#[test]
 fn one_that_never_comes_is_not_waited_for_for_ever() {
     let _alone = alone();
     let course = Course::new(1);
