@@ -18,7 +18,7 @@ import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, instant, on } from './switch.js'
 import { wrapped } from './wrap.js'
 
-/** The guard of every call that goes straight through: it has nothing. */
+/** The guard of every call that goes straight through: it has nothing, and no error is a failure to it. */
 let through: Guard | undefined
 
 type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
@@ -157,7 +157,8 @@ export class Guard {
 
   #switched(): GuardCore {
     if (disabled.isOn) {
-      through ??= new Guard('disabled', { deadline: false, attemptTimeout: false, retry: false, breaker: false })
+      const nothing = { deadline: false, attemptTimeout: false, retry: false, breaker: false } as const
+      through ??= new Guard('disabled', { ...nothing, ignore: () => true })
       return through.#core
     }
     return instant.isOn ? this.#core.skipping() : this.#core

@@ -30,15 +30,19 @@ export interface Failure {
 export class RetryCall {
   readonly #handle: number
   readonly #time: Time
+  /** Whether it goes straight through: it ends with its first failure, and nobody hears of that. */
+  readonly #through: boolean
 
   /** @internal */
-  constructor(handle: number, time: Time) {
+  constructor(handle: number, time: Time, through: boolean) {
     this.#handle = own(this, handle)
     this.#time = time
+    this.#through = through
   }
 
   /** Decides what follows an attempt that failed now. The caller does the waiting. */
   failed({ retryable = true, hint }: Failure = {}): Decision {
+    if (this.#through) return { stop: 'attempts_exhausted' }
     const now = this.#time.now()
     const decision = told(() => accepted(native.retryFailed(this.#handle, retryable, hint, now)))
     return typeof decision === 'string' ? { stop: decision as StopReason } : decision
@@ -52,7 +56,7 @@ interface Parts {
   readonly judge?: Judge | undefined
 }
 
-/** The retry of every call that goes straight through: it has one attempt. */
+/** The retry of every call that goes straight through: no error is a failure to it. */
 let through: Retry | undefined
 
 export let partsOf: (retry: Retry) => Parts
@@ -107,12 +111,12 @@ export class Retry {
   }
 
   #begin(deadline: Duration | null | undefined, time: Time): RetryCall {
-    return new RetryCall(accepted(native.retryStart(this.#handle, deadline, time.now())), time)
+    return new RetryCall(accepted(native.retryStart(this.#handle, deadline, time.now())), time, this === through)
   }
 
   /** What decides for a call that begins now. */
   #acting(): Retry {
-    return disabled.isOn ? (through ??= new Retry({ maxAttempts: 1 })) : this
+    return disabled.isOn ? (through ??= new Retry({ ignore: () => true })) : this
   }
 
   /**

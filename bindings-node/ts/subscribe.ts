@@ -35,6 +35,12 @@ export class Subscription {
   }
 }
 
+/** Whose events are heard: those of a guard and its breaker, or of a breaker; of all there are, if it is neither. */
+export interface Source {
+  readonly guard?: Guard | undefined
+  readonly breaker?: Breaker | undefined
+}
+
 /**
  * Calls `listener` with every event of this process, or of one guard and its breaker, or of one breaker.
  *
@@ -49,7 +55,7 @@ export class Subscription {
  */
 export function subscribe(
   listener: (event: Event) => unknown,
-  { guard, breaker }: { readonly guard?: Guard | undefined; readonly breaker?: Breaker | undefined } = {},
+  { guard, breaker }: Source = {},
 ): Subscription {
   if (typeof listener !== 'function') refuse('listener', listener, 'must be a function')
   if (guard !== undefined && !(guard instanceof Guard)) refuse('guard', guard, 'must be a `Guard`')

@@ -1,8 +1,10 @@
 /**
- * What makes guarded code easy to test: waits that take no time, guards that do nothing, and a clock that
- * is moved by hand.
+ * What makes guarded code easy to test: waits that take no time, guards that do nothing, a list of what was
+ * decided, and a clock that is moved by hand.
  */
+import type { Event } from './event.js'
 import { isThenable } from './run.js'
+import { subscribe, type Source } from './subscribe.js'
 import { disabled as disabling, instant as skipping, type Switch } from './switch.js'
 
 export { ManualClock } from './clock.js'
@@ -74,18 +76,63 @@ export function disabled(run?: () => unknown): unknown {
   return switched(disabling, run)
 }
 
+/** What was decided, in order: an array that grows until it is disposed of. */
+export type Captured = Event[] & Switched
+
+/**
+ * Collects the events of one guard and its breaker, of one breaker, or of the whole process: until what it
+ * returns is disposed of, or in `run`, to the end of the promise that it returns.
+ *
+ * An event is there as soon as whoever awaits the call goes on. Calls under `disabled` tell nothing.
+ *
+ * @param source `guard` or `breaker`, or neither for all there are
+ * @param run is given the events
+ * @returns with `run` what that returns, else the events
+ * @throws InvalidPolicy where the source is none; what `run` throws
+ *
+ * @example
+ * import { Guard } from 'overcurrent'
+ * import { captureEvents, instant } from 'overcurrent/testing'
+ *
+ * const payments = new Guard('payments', { retry: { maxAttempts: 2 } })
+ * const events = captureEvents({ guard: payments })
+ * await instant(() => payments.call(() => { throw new Error('failure') })).catch(() => {})
+ * events[Symbol.dispose]()
+ * console.log(events.map(({ name }) => name)) // [ 'retry', 'giveUp' ]
+ */
+export function captureEvents(source?: Source): Captured
+export function captureEvents<T>(source: Source, run: (events: readonly Event[]) => PromiseLike<T>): Promise<T>
+export function captureEvents<T>(source: Source, run: (events: readonly Event[]) => T): T
+export function captureEvents(source?: Source, run?: (events: readonly Event[]) => unknown): unknown {
+  optional(run)
+  const events: Event[] = []
+  const subscription = subscribe(event => events.push(event), source)
+  const close = () => subscription.close()
+  // Not among what an array is compared by.
+  if (run === undefined) return Object.defineProperty(events, Symbol.dispose, { value: close })
+  return during(() => run(events), close)
+}
+
 function switched(which: Switch, run: (() => unknown) | undefined): unknown {
-  if (run !== undefined && typeof run !== 'function') throw new TypeError('a function is needed, or nothing')
+  optional(run)
   const turnOff = which.turnOn()
-  if (run === undefined) return { [Symbol.dispose]: turnOff }
+  return run === undefined ? { [Symbol.dispose]: turnOff } : during(run, turnOff)
+}
+
+function optional(run: unknown): void {
+  if (run !== undefined && typeof run !== 'function') throw new TypeError('a function is needed, or nothing')
+}
+
+/** What `run` returns; `end` comes after it, or after the promise that it returns. */
+function during(run: () => unknown, end: () => void): unknown {
   let result: unknown
   try {
     result = run()
   } catch (error) {
-    turnOff()
+    end()
     throw error
   }
-  if (isThenable(result)) return Promise.resolve(result).finally(turnOff)
-  turnOff()
+  if (isThenable(result)) return Promise.resolve(result).finally(end)
+  end()
   return result
 }

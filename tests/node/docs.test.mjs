@@ -28,5 +28,5 @@ for (const page of ['docs/node/testing.md', 'docs/node/installing.md']) {
   for (const [index, code] of blocks(page, 'js').entries()) runs(`${page} ${index + 1}`, code)
 }
 const beside = examples('overcurrent/testing')
-test('there are examples', () => assert.equal(beside.length, 2))
+test('there are examples', () => assert.equal(beside.length, 3))
 for (const [index, code] of beside.entries()) runs(`overcurrent/testing ${index + 1}`, code)

@@ -1,8 +1,8 @@
-/** `overcurrent/testing`: `instant` and `disabled`. */
+/** `overcurrent/testing`: `instant`, `disabled` and `captureEvents`. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breaker, BreakerOpen, Guard, ManualClock, Retry, callInfo, compose, constant } from 'overcurrent'
-import { disabled, instant } from 'overcurrent/testing'
+import { captureEvents, disabled, instant } from 'overcurrent/testing'
 import { deferred, fakeTime, fakeTimers, rejection, turn } from './tools.mjs'
 
 const hourly = { maxAttempts: 3, backoff: constant('1h'), jitter: 'none' }
@@ -297,3 +297,79 @@ async function forced(breaker) {
   breaker.forceOpen()
   return breaker.call(() => true).catch(() => false)
 }
+
+/** What is told of a call that fails twice and then succeeds. */
+const TOLD = [
+  { name: 'retry', guard: 'g', attempt: 1, wait: 3_600_000, origin: 'backoff' },
+  { name: 'retry', guard: 'g', attempt: 2, wait: 3_600_000, origin: 'backoff' },
+]
+
+test('captureEvents: of a guard and its breaker, until it is disposed of', async () => {
+  const guard = new Guard('g', { deadline: false, retry: hourly })
+  const other = new Guard('g', { deadline: false, retry: hourly })
+  const events = captureEvents({ guard })
+  await instant(() => Promise.all([guard.call(flaky(2)), rejection(other.call(flaky(9)))]))
+  assert.deepEqual(events, TOLD)
+  guard.breaker.trip()
+  assert.deepEqual([events.length, events[2].name, events[2].reason], [3, 'stateChange', 'manual'])
+  using(events)
+  using(events)
+  guard.breaker.reset()
+  assert.equal(events.length, 3)
+})
+
+test('captureEvents: of a breaker, or of all there are', async () => {
+  const breaker = new Breaker('b')
+  const guard = new Guard('g', { breaker, deadline: false, retry: hourly })
+  const [its, all] = [captureEvents({ breaker }), captureEvents()]
+  await instant(() => guard.call(flaky(2)))
+  assert.deepEqual([its, all], [[], TOLD])
+  breaker.trip()
+  assert.deepEqual(its, [all[2]])
+  using(its)
+  using(all)
+})
+
+test('captureEvents: in a function, to the end of what it returns', async () => {
+  const guard = new Guard('g', { deadline: false, retry: hourly })
+  const end = deferred()
+  let events
+  const result = captureEvents({ guard }, given => {
+    events = given
+    return end.promise
+  })
+  guard.breaker.trip()
+  end.resolve('done')
+  assert.equal(await result, 'done')
+  guard.breaker.reset()
+  assert.equal(events.length, 1)
+  assert.equal(
+    captureEvents({ guard }, given => given.push('one')),
+    1,
+  )
+  const own = new Error('own')
+  assert.throws(
+    () =>
+      captureEvents({ guard }, given => {
+        events = given
+        throw own
+      }),
+    own,
+  )
+  guard.breaker.trip()
+  assert.deepEqual(events, [])
+})
+
+test('captureEvents: nothing is told of calls that go straight through', async () => {
+  const guard = new Guard('g')
+  const events = captureEvents()
+  await disabled(() => rejection(guard.call(flaky(1))))
+  await disabled(() => rejection(new Retry(hourly).call(flaky(1))))
+  using(events)
+  assert.deepEqual(events, [])
+})
+
+test('captureEvents: what is no source and what is no function are refused', () => {
+  assert.throws(() => captureEvents({ guard: new Breaker('b') }), { code: 'INVALID_POLICY', path: 'guard' })
+  assert.throws(() => captureEvents({}, 1), TypeError)
+})

@@ -12,7 +12,7 @@ import {
   type Context,
   type Permit,
 } from 'overcurrent'
-import { disabled, instant } from 'overcurrent/testing'
+import { captureEvents, disabled, instant } from 'overcurrent/testing'
 
 // @ts-expect-error a name is needed
 new Guard()
@@ -112,6 +112,10 @@ const now: number = new ManualClock().nowNs
 disabled(guard)
 // @ts-expect-error the result keeps its type
 const received: Promise<string> = instant(() => guard.call(() => 1))
+// @ts-expect-error a source is a guard or a breaker
+captureEvents({ retry: new Retry() })
+// @ts-expect-error what a function is given is only to be read
+captureEvents({}, events => events.push())
 // @ts-expect-error internals stay inside
 import('overcurrent/bindings-node/dist/native.js')
 console.log(wrong, reason, permit, wait, now, received)

@@ -25,7 +25,7 @@ import {
   type StateChangeEvent,
   type Token,
 } from 'overcurrent'
-import { ManualClock as TestClock, disabled, instant, type Switched } from 'overcurrent/testing'
+import { ManualClock as TestClock, captureEvents, disabled, instant, type Captured, type Switched } from 'overcurrent/testing'
 
 class NotFound extends Error {}
 
@@ -151,5 +151,9 @@ clock.set(Number(now))
   const thenable: Promise<number> = instant((): PromiseLike<number> => Promise.resolve(1))
   const given: number = disabled(() => 1)
   const test: ManualClock = new TestClock()
-  console.log(switched, settled, thenable, given, test)
+  using captured = captureEvents({ guard })
+  const events: Captured = captured
+  const first: string | undefined = events[0]?.name
+  const counted: Promise<number> = captureEvents({}, async told => told.length)
+  console.log(switched, settled, thenable, given, test, first, counted)
 }
