@@ -25,6 +25,7 @@ from overcurrent import (
     Guard,
     ManualClock,
     Permit,
+    Registry,
     Retry,
     constant,
     events,
@@ -381,6 +382,13 @@ def test_a_child_that_was_forked_while_a_callback_ran_hears(clock: ManualClock) 
         go_on.set()
         thread.join()
     assert status == [0]
+
+
+def test_a_registry_tells_what_it_forgets() -> None:
+    hosts = Registry("hosts", capacity=1)
+    with capture_events() as heard:
+        assert [hosts[key].name for key in ("one", "two")] == ["hosts/one", "hosts/two"]
+        assert [event for event in heard if event.name == "eviction"] == [events.Eviction("hosts/one")]
 
 
 def test_who_cannot_hear_is_refused(clock: ManualClock) -> None:
