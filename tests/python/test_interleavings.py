@@ -19,7 +19,7 @@ import pytest
 from conftest import turns
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overcurrent import AttemptTimeout, Breaker, BreakerOpen, Guard, ManualClock, Permit
+from overcurrent import AttemptTimeout, Breaker, BreakerOpen, BreakerPolicy, Guard, ManualClock, Permit
 
 TIMEOUT = 1_000
 """The milliseconds that an attempt has."""
@@ -108,7 +108,7 @@ class Task:
 class Pair:
     """A guard, and the breaker beside it that is used by hand."""
 
-    def __init__(self, **policy: Any) -> None:
+    def __init__(self, policy: BreakerPolicy) -> None:
         self.clock, self.other = ManualClock(), ManualClock()
         self.guard = Guard(
             "pair",
@@ -185,11 +185,13 @@ def test_threads_and_tasks_count_as_the_same_calls_made_by_hand(
     steps: list[Step], probes: int, close_after: int
 ) -> None:
     pair = Pair(
-        consecutive_failures=2,
-        probes=min(probes, close_after),
-        close_after=close_after,
-        abandon_after="24h",
-        cooldown="2s",
+        {
+            "consecutive_failures": 2,
+            "probes": min(probes, close_after),
+            "close_after": close_after,
+            "abandon_after": "24h",
+            "cooldown": "2s",
+        }
     )
 
     async def main() -> None:
@@ -215,7 +217,7 @@ def test_threads_and_tasks_count_as_the_same_calls_made_by_hand(
 @pytest.mark.parametrize("kind", [Thread, Task])
 def test_the_comparison_sees_a_cancellation_that_counts(kind: type[Thread | Task]) -> None:
     async def main() -> None:
-        pair = Pair(consecutive_failures=1, cooldown="2s")
+        pair = Pair({"consecutive_failures": 1, "cooldown": "2s"})
         await pair.start(kind)
         [(call, permit, _)] = pair.running
         await call.end("give up")
