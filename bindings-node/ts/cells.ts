@@ -5,7 +5,7 @@
  * then gives a pass of the later epoch to a call that the earlier one admitted, which at worst counts
  * one outcome more; the other way round it could count towards an epoch that had not begun.
  *
- * The words are read plainly, at a sixth of the cost of `Atomics.load`: what comes of an aligned lane is always
+ * The words are read plainly, which is much cheaper than `Atomics.load`: what comes of an aligned lane is always
  * a value that somebody wrote, and no read stays open from one turn to the next. A processor that reads out of
  * order may pair a state with the epoch before it, whose outcomes come late, or after it, as above.
  */
