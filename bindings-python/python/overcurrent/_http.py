@@ -69,7 +69,7 @@ class Exchange(Generic[R]):
         """What the last attempt returned, until it is let go of."""
 
     def through(self, guard: Guard) -> Adapted:
-        """Return the guard to call through."""
+        """Return the guard to call through, which holds the exchange; so that is not to hold it."""
         return Adapted(guard, self, repeatable=self.request.repeatable)
 
     def answer(self, response: R) -> tuple[int, str | None]:

@@ -9,6 +9,7 @@ An attempt is over with the head of the response; its body is read by whoever as
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
@@ -36,11 +37,13 @@ class _Exchange(Exchange[httpx.Response]):
             request.method, has_key=has_key, replayable=isinstance(request.stream, httpx.ByteStream)
         )
         self.adds_key = guards.adds_key(request.headers)
-        url = request.url
-        self.guarded = self.through(guards.guard(url.scheme, url.host, url.port))
         # A request of its own: it is changed, and the caller may send the same again.
         self.sent = httpx.Request(
-            request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
+            request.method,
+            request.url,
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
         )
 
     def prepare(self) -> httpx.Request:
@@ -57,19 +60,20 @@ class _Exchange(Exchange[httpx.Response]):
 
 
 class _AsyncExchange(_Exchange):
-    _closing: ClassVar[set[asyncio.Future[None]]] = set()
+    _closing: ClassVar[set[asyncio.Task[None]]] = set()
     """Responses that are being closed; the event loop itself would not keep them."""
 
     def close(self, response: httpx.Response) -> None:
-        future = asyncio.ensure_future(response.aclose())
-        self._closing.add(future)
-        future.add_done_callback(self._closed)
+        with suppress(RuntimeError):  # the event loop is gone, and its connections with it
+            task = asyncio.get_running_loop().create_task(response.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closed)
 
     @classmethod
-    def _closed(cls, future: asyncio.Future[None]) -> None:
-        cls._closing.discard(future)
-        if not future.cancelled():
-            future.exception()  # it is of no use to anybody
+    def _closed(cls, task: asyncio.Task[None]) -> None:
+        cls._closing.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is of no use to anybody
 
 
 class GuardedTransport(httpx.BaseTransport):
@@ -106,9 +110,10 @@ class GuardedTransport(httpx.BaseTransport):
         Raises:
             BreakerOpen: the server's breaker admits no call.
         """
-        exchange = _Exchange(self._guards, request)
+        exchange, url = _Exchange(self._guards, request), request.url
+        guard = exchange.through(self._guards.guard(url.scheme, url.host, url.port))
         try:
-            return exchange.guarded.call(self._attempt, exchange)
+            return guard.call(self._attempt, exchange)
         except BaseException:
             exchange.discard()
             raise
@@ -164,9 +169,10 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
         Raises:
             BreakerOpen: the server's breaker admits no call.
         """
-        exchange = _AsyncExchange(self._guards, request)
+        exchange, url = _AsyncExchange(self._guards, request), request.url
+        guard = exchange.through(self._guards.guard(url.scheme, url.host, url.port))
         try:
-            return await exchange.guarded.acall(self._attempt, exchange)
+            return await guard.acall(self._attempt, exchange)
         except BaseException:
             exchange.discard()
             raise

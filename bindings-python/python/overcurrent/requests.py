@@ -42,8 +42,6 @@ class _Exchange(Exchange[requests.Response]):
         has_key = guards.has_key(request.headers)
         super().__init__(request.method or "", has_key=has_key, replayable=in_memory or self.rewinds)
         self.adds_key = guards.adds_key(request.headers)
-        url = parse_url(request.url or "")
-        self.guarded = self.through(guards.guard(url.scheme or "", url.host or "", url.port))
         # A request of its own: it is changed, and the caller may send the same again.
         self.sent = request.copy()
 
@@ -116,9 +114,10 @@ class GuardedAdapter(HTTPAdapter):
         Raises:
             BreakerOpen: the server's breaker admits no call.
         """
-        exchange = _Exchange(self._guards, request)
+        exchange, url = _Exchange(self._guards, request), parse_url(request.url or "")
+        guard = exchange.through(self._guards.guard(url.scheme or "", url.host or "", url.port))
         try:
-            return exchange.guarded.call(
+            return guard.call(
                 self._attempt, exchange, super().send, _timeout(timeout), stream, verify, cert, proxies
             )
         except BaseException:

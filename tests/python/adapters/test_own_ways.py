@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,19 @@ def test_a_transport_is_opened_and_closed_with_its_guards() -> None:
         assert client.get("http://nowhere.example").status_code == 200
     GuardedTransport(Inner()).close()
     assert len(closed) == 2
+
+
+def test_a_response_is_held_by_nobody_but_the_caller() -> None:
+    transport = GuardedTransport(httpx.MockTransport(lambda request: httpx.Response(200)))
+    gc.collect()
+    gc.disable()
+    try:
+        response = transport.handle_request(httpx.Request("GET", "http://nowhere.example"))
+        gone = weakref.ref(response)
+        del response
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_scheme_that_nobody_speaks_is_the_callers_own_fault() -> None:
