@@ -25,5 +25,5 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "overcurrent.toml").write_text(block("toml"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(block("python"), "README.md", "exec"), names)
+    exec(compile(block("python"), "README.md", "exec", dont_inherit=True), names)
     assert callable(names["charge"])
