@@ -76,6 +76,7 @@ pub use live::{
     builder::GuardBuilder,
     clock::{Clock, ManualClock, MonotonicClock},
     events::{Filter, Listening, Subscription, subscribe, subscribe_with},
+    first::First,
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,
     permit::Permit,

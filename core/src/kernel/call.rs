@@ -343,6 +343,11 @@ impl Call {
         self.deadline.map(|deadline| deadline.since(now))
     }
 
+    /// The time that the running attempt had when it began; `None` where nothing bounds it.
+    pub fn attempt_limit(&self) -> Option<Span> {
+        self.running?.cut.map(|(_, limit)| limit)
+    }
+
     /// When the running attempt is cut; `None` where nothing bounds it.
     pub fn attempt_ends(&self) -> Option<Instant> {
         let running = self.running?;

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod builder;
 pub mod clock;
 pub mod events;
+pub mod first;
 pub mod guard;
 pub mod key;
 pub mod permit;

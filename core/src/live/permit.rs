@@ -45,16 +45,27 @@ impl Breaker {
     pub fn acquire_owned(self: &Arc<Self>) -> Result<Permit<Arc<Self>>, BreakerOpen> {
         Permit::acquire(Arc::clone(self))
     }
+
+    /// Admission, and when it was granted; to be recorded by the caller.
+    #[inline]
+    pub(crate) fn grant(&self) -> Result<(Pass, Instant), BreakerOpen> {
+        match self.cells().pass().filter(|_| !self.is_timed()) {
+            Some(pass) => Ok((pass, Instant::ZERO)),
+            None => ask(self).map_err(|rejection| self.refusal(rejection)),
+        }
+    }
 }
 
 impl<B: Deref<Target = Breaker>> Permit<B> {
     #[inline]
     pub(crate) fn acquire(breaker: B) -> Result<Self, BreakerOpen> {
-        let (pass, granted) = match breaker.cells().pass().filter(|_| !breaker.is_timed()) {
-            Some(pass) => (pass, Instant::ZERO),
-            None => ask(&breaker).map_err(|rejection| breaker.refusal(rejection))?,
-        };
-        Ok(Self { admission: Some(Admission { breaker, pass, granted }) })
+        let (pass, granted) = breaker.grant()?;
+        Ok(Self::of(breaker, pass, granted))
+    }
+
+    #[inline]
+    pub(crate) const fn of(breaker: B, pass: Pass, granted: Instant) -> Self {
+        Self { admission: Some(Admission { breaker, pass, granted }) }
     }
 
     /// The call succeeded.

@@ -84,6 +84,12 @@ impl Retry {
         self.timer.now()
     }
 
+    /// [`Self::now`], up to the clock's grain ago.
+    #[inline]
+    pub(crate) fn coarse(&self) -> Instant {
+        self.timer.coarse()
+    }
+
     /// Begins a call for a driver that keeps the attempts and the time itself; deposits.
     pub fn begin(&self) -> Attempts {
         if let Some(budget) = &self.budget {
