@@ -1,19 +1,29 @@
 //! A guard as the adapter of a protocol calls through it: with the protocol's rules, and told whether the
 //! call may be made more than once.
 
-use pyo3::{PyTraverseError, PyVisit, prelude::*};
+use std::sync::Arc;
+
+use overcurrent::{First, Guard as Core};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyDict};
 
 use crate::{
-    call::{Call, Machine},
-    guard::{Guard, GuardRun},
+    call::{Call, Next},
+    first,
+    guard::Guard,
     hooks::Settings,
+    machine::{Machine, Short, Subject},
 };
 
 /// The state of a guard adapted to one call; `overcurrent._adapted.Adapted` is built on it.
 #[pyclass(frozen, subclass, module = "overcurrent._core")]
 pub(crate) struct Adapted {
-    guard: Py<Guard>,
+    course: Course,
     settings: Py<Settings>,
+}
+
+/// A guard, and how its calls go.
+struct Course {
+    guard: Arc<Core>,
     repeatable: bool,
 }
 
@@ -21,33 +31,99 @@ pub(crate) struct Adapted {
 impl Adapted {
     #[new]
     fn new(guard: &Bound<'_, Guard>, rules: &Bound<'_, PyAny>, repeatable: bool) -> PyResult<Self> {
-        let py = guard.py();
-        let Settings { hooks, time } = guard.get().settings.get();
+        let (py, guard) = (guard.py(), guard.get());
+        let Settings { hooks, time } = guard.settings.get();
         let settings = Settings { hooks: hooks.with_rules(rules), time: time.clone_ref(py) };
-        Ok(Self { guard: guard.clone().unbind(), settings: Py::new(py, settings)?, repeatable })
+        let course = Course { guard: Arc::clone(&guard.core), repeatable };
+        Ok(Self { course, settings: Py::new(py, settings)? })
+    }
+
+    /// Whether attempts are bounded in time.
+    #[getter]
+    fn bounded(&self) -> bool {
+        self.course.is_bounded()
     }
 
     /// Begins a call that waits in the calling thread; its first attempt may be made.
-    fn begin(&self, py: Python<'_>) -> PyResult<Call> {
-        Call::blocking(py, self.settings.clone_ref(py), self.machine(py))
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin(py, &self.course, &self.settings)
     }
 
     /// Begins a call that leaves the waiting to its caller.
-    fn begin_async(&self, py: Python<'_>) -> Call {
-        Call::new(self.settings.clone_ref(py), self.machine(py))
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin_async(py, &self.course, &self.settings)
+    }
+
+    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
+    #[pyo3(signature = (begun, value, kwargs, /))]
+    fn returned(
+        &self,
+        begun: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> PyResult<Next> {
+        first::returned(&self.course, &self.settings, begun, value, kwargs)
+    }
+
+    /// The call of what `begin` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(&self.course, &self.settings, begun, kwargs, true)
+    }
+
+    /// The call of what `begin_async` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full_async<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(&self.course, &self.settings, begun, kwargs, false)
+    }
+
+    /// The call of what `begin` gave, for somebody else.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn lend<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::lend(&self.course, &self.settings, begun, kwargs)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.guard)?;
         visit.call(&self.settings)
     }
 }
 
-impl Adapted {
-    fn machine(&self, py: Python<'_>) -> Machine {
-        match GuardRun::begin(self.guard.bind(py)) {
-            Machine::Guard(run) if !self.repeatable => Machine::Guard(run.once()),
-            machine => machine,
-        }
+impl Subject for Course {
+    /// None: the protocol's rules are asked about each result, so each call needs its machine.
+    fn first(&self) -> Option<First> {
+        None
+    }
+
+    fn succeeded(&self, first: First) -> bool {
+        self.guard.succeeded(first)
+    }
+
+    fn short(&self, _: First) -> Option<Short> {
+        None
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.guard.is_bounded()
+    }
+
+    fn adopt(&self, first: First) -> Machine {
+        Subject::adopt(&self.guard, first)
+    }
+
+    fn start(&self) -> Machine {
+        let machine = self.guard.start();
+        if self.repeatable { machine } else { machine.once() }
     }
 }

@@ -2,27 +2,23 @@
 
 use std::sync::{Arc, OnceLock};
 
-use overcurrent::{
-    Breaker as Core, BreakerOpen, BreakerPolicy, Dialect, Filter, Instant, Outcome, Permit as Admission,
-    Snapshot, Value, Verdict,
-    kernel::call::{Attempt, Rejection, Settled, Step},
-};
+use overcurrent::{Breaker as Core, BreakerPolicy, Dialect, Filter, Instant, Snapshot, Value};
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyMapping, PyString},
+    types::{PyDict, PyMapping, PyString},
 };
 
 use crate::{
-    call::{Call, Machine},
+    call::{Call, Next},
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
     events::{Subscription, deliver, subscribed},
-    guard::{Guard, seed},
+    first,
     hooks::{Hooks, Raw, Settings},
     permit::Permit,
     switch,
-    value::{entries, raw, secs, span},
+    value::{entries, raw, secs, seed, span},
 };
 
 /// The name of a breaker that was given none and belongs to no guard.
@@ -50,7 +46,7 @@ struct Live {
 
 #[pymethods]
 impl Breaker {
-    /// A breaker of its own, where `source` is its name or `None`; or that of a guard.
+    /// A breaker of its own, where `source` is its name or `None`; or a part of a guard.
     #[new]
     fn new(
         source: &Bound<'_, PyAny>,
@@ -60,10 +56,8 @@ impl Breaker {
         seed: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = source.py();
-        if let Ok(guard) = source.cast::<Guard>()
-            && let Some(core) = guard.get().core.breaker()
-        {
-            return Ok(Self::of(core, &guard.get().settings, py));
+        if let Ok(part) = source.cast::<Part>() {
+            return Ok(part.get().breaker(py));
         }
         let fields = Value::Table(entries(fields, |_, value| raw(value))?);
         let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
@@ -170,17 +164,55 @@ impl Breaker {
         subscribed(self.events(), callback)
     }
 
-    /// Begins a call that waits in the calling thread; its attempt may be made.
-    fn begin(slf: &Bound<'_, Self>) -> PyResult<Call> {
-        let py = slf.py();
-        let breaker = slf.get();
-        Call::blocking(py, breaker.settings.clone_ref(py), BreakerRun::begin(breaker))
+    /// Begins a call that waits in the calling thread; its first attempt may be made.
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin(py, self.core(), &self.settings)
     }
 
     /// Begins a call that leaves the waiting to its caller.
-    fn begin_async(slf: &Bound<'_, Self>) -> Call {
-        let breaker = slf.get();
-        Call::new(breaker.settings.clone_ref(slf.py()), BreakerRun::begin(breaker))
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin_async(py, self.core(), &self.settings)
+    }
+
+    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
+    #[pyo3(signature = (begun, value, kwargs, /))]
+    fn returned(
+        &self,
+        begun: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> PyResult<Next> {
+        first::returned(self.core(), &self.settings, begun, value, kwargs)
+    }
+
+    /// The call of what `begin` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(self.core(), &self.settings, begun, kwargs, true)
+    }
+
+    /// The call of what `begin_async` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full_async<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(self.core(), &self.settings, begun, kwargs, false)
+    }
+
+    /// The call of what `begin` gave, for somebody else.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn lend<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::lend(self.core(), &self.settings, begun, kwargs)
     }
 
     fn __repr__(&self) -> String {
@@ -193,18 +225,6 @@ impl Breaker {
 }
 
 impl Breaker {
-    fn of(core: &Arc<Core>, settings: &Py<Settings>, py: Python<'_>) -> Self {
-        let time = settings.get().time.clone_ref(py);
-        Self {
-            name: None,
-            policy: core.policy().clone(),
-            seed: None,
-            origin: None,
-            settings: settings.clone_ref(py),
-            live: OnceLock::from(Live { core: Arc::clone(core), time }),
-        }
-    }
-
     #[inline]
     fn core(&self) -> &Arc<Core> {
         match self.live.get() {
@@ -242,56 +262,27 @@ impl Breaker {
     }
 }
 
-/// A call under way through a breaker alone.
-pub(crate) struct BreakerRun {
-    breaker: Arc<Core>,
-    admission: Option<Admission<Arc<Core>>>,
+/// The breaker that a guard made for itself, to be given a face in Python.
+#[pyclass(frozen, module = "overcurrent._core")]
+pub(crate) struct Part {
+    core: Arc<Core>,
+    settings: Py<Settings>,
 }
 
-impl BreakerRun {
-    fn begin(breaker: &Breaker) -> Machine {
-        if switch::is_disabled() {
-            return Machine::Off;
+impl Part {
+    pub(crate) fn of(core: &Arc<Core>, settings: &Py<Settings>, py: Python<'_>) -> Self {
+        Self { core: Arc::clone(core), settings: settings.clone_ref(py) }
+    }
+
+    fn breaker(&self, py: Python<'_>) -> Breaker {
+        let time = self.settings.get().time.clone_ref(py);
+        Breaker {
+            name: None,
+            policy: self.core.policy().clone(),
+            seed: None,
+            origin: None,
+            settings: self.settings.clone_ref(py),
+            live: OnceLock::from(Live { core: Arc::clone(&self.core), time }),
         }
-        Machine::Breaker(Self { breaker: Arc::clone(breaker.core()), admission: None })
-    }
-
-    #[inline]
-    pub(crate) fn next(&mut self) -> Step {
-        match self.breaker.acquire_owned() {
-            Ok(admission) => {
-                self.admission = Some(admission);
-                Step::Attempt(Attempt { number: 1, cut: None })
-            }
-            Err(BreakerOpen { reason, retry_after, .. }) => Step::Reject(Rejection { reason, retry_after }),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        self.record(match verdict {
-            Verdict::Success => Outcome::Success,
-            Verdict::Failure(_) => Outcome::Failure,
-            Verdict::Ignored => Outcome::Ignored,
-        });
-        Settled { step: Step::Done, timed_out: false }
-    }
-
-    pub(crate) fn cancelled(&mut self) {
-        self.record(Outcome::Cancelled);
-    }
-
-    fn record(&mut self, outcome: Outcome) {
-        if let Some(admission) = self.admission.take() {
-            admission.record(outcome);
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        self.breaker.name()
-    }
-
-    pub(crate) fn refusal(&self, rejection: Rejection) -> BreakerOpen {
-        self.breaker.refusal(rejection)
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use overcurrent::{
     Span, StopReason, Verdict, idempotency_key,
-    kernel::call::{Attempt, Rejection, Settled, Step},
+    kernel::call::{Rejection, Settled, Step},
 };
 use pyo3::{
     BoundObject, PyTraverseError, PyVisit,
@@ -33,23 +33,12 @@ use pyo3::{
 };
 
 use crate::{
-    breaker::BreakerRun,
     error::{Cut, attempt_timeout, breaker_open, deadline_exceeded},
     events::{deliver, deliver_quietly},
-    guard::GuardRun,
     hooks::Settings,
-    retry::RetryRun,
+    machine::Machine,
     value::secs,
 };
-
-/// A machine of the core, with what it decides by.
-pub(crate) enum Machine {
-    Guard(GuardRun),
-    Breaker(BreakerRun),
-    Retry(RetryRun),
-    /// None: calls are switched off.
-    Off,
-}
 
 /// What the last attempt came to.
 enum Last {
@@ -67,6 +56,9 @@ struct Run {
     /// What an event loop is sleeping.
     pause: Option<Span>,
     stop: Option<StopReason>,
+    /// Whether it waits here.
+    blocking: bool,
+    /// Whether it is over; or lent, and over for the borrower.
     over: bool,
 }
 
@@ -93,37 +85,46 @@ impl<'py> IntoPyObject<'py> for Next {
 }
 
 /// One call under way.
-#[pyclass(frozen, freelist = 64, module = "overcurrent._core")]
+#[pyclass(frozen, module = "overcurrent._core")]
 pub(crate) struct Call {
     settings: Py<Settings>,
     run: Mutex<Run>,
     key: OnceLock<String>,
-    blocking: bool,
     off: bool,
 }
 
 impl Call {
-    /// A call that has not asked for its first attempt yet; the loop in Python waits for it.
-    pub(crate) const fn new(settings: Py<Settings>, machine: Machine) -> Self {
-        Self::of(settings, machine, false)
+    /// A call as its machine has it; `blocking` if it waits here.
+    pub(crate) const fn new(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
+        let off = machine.is_off();
+        let run =
+            Run { machine, last: Last::None, cut: None, pause: None, stop: None, blocking, over: false };
+        Self { settings, run: Mutex::new(run), key: OnceLock::new(), off }
     }
 
-    /// A call whose first attempt may be made; waits here.
-    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
-    #[inline(always)]
-    pub(crate) fn blocking(py: Python<'_>, settings: Py<Settings>, mut machine: Machine) -> PyResult<Self> {
-        let step = machine.next();
-        let call = Self::of(settings, machine, true);
-        call.follow(py, step)?;
-        Ok(call)
+    /// A call that has waited for its first attempt.
+    pub(crate) fn waiting(
+        py: Python<'_>,
+        settings: Py<Settings>,
+        machine: Machine,
+    ) -> PyResult<Bound<'_, Self>> {
+        let call = Self::new(settings, machine, true);
+        call.resume(py)?;
+        Bound::new(py, call)
     }
 
-    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
-    #[inline(always)]
-    const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
-        let off = matches!(machine, Machine::Off);
-        let run = Run { machine, last: Last::None, cut: None, pause: None, stop: None, over: false };
-        Self { settings, run: Mutex::new(run), key: OnceLock::new(), blocking, off }
+    /// A call whose attempt is recorded by somebody else, until it is taken back.
+    pub(crate) fn lent(settings: Py<Settings>, machine: Machine) -> Self {
+        let call = Self::new(settings, machine, false);
+        call.run().over = true;
+        call
+    }
+
+    /// Makes a call that was lent one that is under way.
+    pub(crate) fn take_back(&self, blocking: bool) {
+        let mut run = self.run();
+        run.over = false;
+        run.blocking = blocking;
     }
 }
 
@@ -139,7 +140,7 @@ impl Call {
     }
 
     #[pyo3(signature = (value, /))]
-    fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
+    pub(crate) fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
         if self.off {
             return self.settle(py, Verdict::Success, Last::Value);
@@ -181,8 +182,9 @@ impl Call {
 
     fn cancelled(&self) {
         let mut run = self.run();
-        run.machine.cancelled();
-        run.over = true;
+        if !std::mem::replace(&mut run.over, true) {
+            run.machine.cancelled();
+        }
         let last = std::mem::replace(&mut run.last, Last::None);
         drop(run);
         drop(last);
@@ -200,10 +202,12 @@ impl Call {
         self.settings.get().time.alarm(event_loop, callback, left).map(Some)
     }
 
-    /// Whether anything bounds the running attempt.
+    /// The seconds that the running attempt had when it began, by the machine's clock; `None` where
+    /// nothing bounds it, or a clock of a test does.
     #[getter]
-    fn bounded(&self) -> bool {
-        self.run().machine.remaining().is_some()
+    fn limit(&self) -> Option<f64> {
+        let limit = self.run().machine.limit();
+        limit.filter(|_| !self.settings.get().time.is_manual()).map(secs)
     }
 
     /// How many attempts have begun.
@@ -247,11 +251,6 @@ impl Call {
         if let Last::Raised(error) = &run.last {
             visit.call(error)?;
         }
-        match &run.machine {
-            Machine::Guard(run) => run.traverse(&visit)?,
-            Machine::Breaker(_) | Machine::Off => {}
-            Machine::Retry(run) => run.traverse(&visit)?,
-        }
         visit.call(&self.settings)
     }
 }
@@ -266,6 +265,9 @@ impl Call {
     #[inline]
     fn settle(&self, py: Python<'_>, verdict: Verdict, own: Last) -> PyResult<Next> {
         let mut run = self.run();
+        if run.over {
+            return Ok(Next::Over);
+        }
         let settled = match run.cut.take() {
             Some(settled) => settled,
             None => run.machine.settled(verdict),
@@ -311,11 +313,7 @@ impl Call {
         loop {
             if span != Span::ZERO {
                 let skipped = time.skips();
-                if skipped {
-                    self.run().machine.skip(span);
-                }
-                if !self.blocking {
-                    self.run().pause = (!skipped).then_some(span);
+                if self.pauses(span, skipped) {
                     return Ok(Next::Sleep(if skipped { 0.0 } else { time.pause(span) }));
                 }
                 if !skipped {
@@ -331,6 +329,17 @@ impl Call {
                 step => return self.follow(py, step),
             }
         }
+    }
+
+    /// Leaves the wait to the caller, if that is its part.
+    fn pauses(&self, span: Span, skipped: bool) -> bool {
+        let mut run = self.run();
+        if skipped {
+            run.machine.skip(span);
+        } else if !run.blocking {
+            run.pause = Some(span);
+        }
+        !run.blocking
     }
 
     fn end(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
@@ -371,27 +380,17 @@ impl Call {
     }
 
     fn refused(&self, py: Python<'_>, rejection: Rejection) -> PyErr {
-        let refusal = match &self.run().machine {
-            Machine::Guard(run) => Some(run.refusal(rejection)),
-            Machine::Breaker(run) => Some(run.refusal(rejection)),
-            Machine::Retry(_) | Machine::Off => None,
-        };
+        let refusal = self.run().machine.refusal(rejection);
         refusal.map_or_else(impossible, |refusal| breaker_open(py, refusal))
     }
 
     fn timed_out(&self, py: Python<'_>) -> PyErr {
-        let error = match &self.run().machine {
-            Machine::Guard(run) => Some(run.attempt_timeout()),
-            Machine::Breaker(_) | Machine::Retry(_) | Machine::Off => None,
-        };
+        let error = self.run().machine.attempt_timeout();
         error.map_or_else(impossible, |error| attempt_timeout(py, error))
     }
 
     fn exceeded(&self, py: Python<'_>) -> PyErr {
-        let error = match &self.run().machine {
-            Machine::Guard(run) => Some(run.deadline_exceeded()),
-            Machine::Breaker(_) | Machine::Retry(_) | Machine::Off => None,
-        };
+        let error = self.run().machine.deadline_exceeded();
         error.map_or_else(impossible, |error| deadline_exceeded(py, error))
     }
 
@@ -424,85 +423,6 @@ fn note(error: &Bound<'_, PyBaseException>, head: &str, text: &str) -> PyResult<
     }
     error.call_method1(intern!(py, "add_note"), (text,))?;
     Ok(())
-}
-
-impl Machine {
-    #[inline]
-    fn next(&mut self) -> Step {
-        match self {
-            Self::Guard(run) => run.next(),
-            Self::Breaker(run) => run.next(),
-            Self::Retry(run) => run.next(),
-            Self::Off => Step::Attempt(Attempt { number: 1, cut: None }),
-        }
-    }
-
-    #[inline]
-    fn settled(&mut self, verdict: Verdict) -> Settled {
-        match self {
-            Self::Guard(run) => run.settled(verdict),
-            Self::Breaker(run) => run.settled(verdict),
-            Self::Retry(run) => run.settled(verdict),
-            Self::Off => Settled { step: Step::Done, timed_out: false },
-        }
-    }
-
-    /// Only a guard cuts.
-    fn cut(&mut self) -> Settled {
-        match self {
-            Self::Guard(run) => run.cut(),
-            Self::Breaker(_) | Self::Retry(_) | Self::Off => Settled { step: Step::Done, timed_out: false },
-        }
-    }
-
-    fn cancelled(&mut self) {
-        match self {
-            Self::Guard(run) => run.cancelled(),
-            Self::Breaker(run) => run.cancelled(),
-            Self::Retry(_) | Self::Off => {}
-        }
-    }
-
-    /// Takes a wait that was not slept for time that has passed.
-    fn skip(&mut self, span: Span) {
-        match self {
-            Self::Guard(run) => run.skip(span),
-            Self::Retry(run) => run.skip(span),
-            Self::Breaker(_) | Self::Off => {}
-        }
-    }
-
-    fn attempts(&self) -> u32 {
-        match self {
-            Self::Guard(run) => run.attempts(),
-            Self::Breaker(_) | Self::Off => 1,
-            Self::Retry(run) => run.attempts(),
-        }
-    }
-
-    fn remaining(&self) -> Option<Span> {
-        match self {
-            Self::Guard(run) => run.remaining(),
-            Self::Breaker(_) | Self::Retry(_) | Self::Off => None,
-        }
-    }
-
-    fn elapsed(&self) -> Option<Span> {
-        match self {
-            Self::Guard(run) => Some(run.elapsed()),
-            Self::Breaker(_) | Self::Off => None,
-            Self::Retry(run) => Some(run.elapsed()),
-        }
-    }
-
-    /// The subject of an account.
-    fn who(&self) -> String {
-        match self {
-            Self::Guard(run) => format!("guard `{}`", run.name()),
-            Self::Breaker(run) => format!("breaker `{}`", run.name()),
-            Self::Retry(_) | Self::Off => "retry".to_owned(),
-        }
-    }
 }
 
 /// The error where a machine asks for one that only a guard can raise.

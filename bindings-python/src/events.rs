@@ -18,14 +18,14 @@ use std::{
 
 use overcurrent::{Event, Fact, Filter, Severity, Subscription as Core, subscribe as listen};
 use pyo3::{
-    exceptions::{PyException, PyTypeError, PyValueError},
+    exceptions::{PyException, PyTypeError},
     intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyDict, PyString, PyTuple},
 };
 
-use crate::{breaker::Breaker, guard::Guard, hooks::forgiven, value::secs};
+use crate::{hooks::forgiven, value::secs};
 
 /// How many events may wait for one listener, while another thread is busy delivering.
 const CAPACITY: usize = 1024;
@@ -248,27 +248,6 @@ impl Subscription {
         self.close();
         false
     }
-}
-
-/// Listens to all events, or to those of one guard and its breaker, or of one breaker.
-#[pyfunction]
-#[pyo3(signature = (callback, *, guard=None, breaker=None))]
-pub(crate) fn subscribe(
-    callback: &Bound<'_, PyAny>,
-    guard: Option<&Bound<'_, Guard>>,
-    breaker: Option<&Bound<'_, Breaker>>,
-) -> PyResult<Subscription> {
-    let filter = match (guard, breaker) {
-        (None, None) => Filter::everything(),
-        (Some(guard), None) => guard.get().events(),
-        (None, Some(breaker)) => breaker.get().events(),
-        (Some(_), Some(_)) => {
-            return Err(PyValueError::new_err(
-                "`guard` and `breaker` exclude each other: a guard's events are also its breaker's",
-            ));
-        }
-    };
-    subscribed(filter, callback)
 }
 
 /// A subscription to what passes `filter`.

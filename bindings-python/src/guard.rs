@@ -3,27 +3,25 @@
 use std::sync::Arc;
 
 use overcurrent::{
-    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, Filter, Guard as Core, GuardPolicy, Instant,
-    InvalidPolicy, PolicyDocument, Span, Surrounds, Value, Verdict,
-    kernel::call::{Call as Running, Rejection, Settled, Step},
+    Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, PolicyDocument, Surrounds, Value,
 };
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyBool, PyMapping},
+    types::{PyDict, PyMapping},
 };
 
 use crate::{
-    breaker::Breaker,
+    breaker::{Breaker, Part},
     budget::Budget,
-    call::{Call, Machine},
+    call::{Call, Next},
     clock::{ManualClock, Time},
     error::invalid,
     events::{Subscription, subscribed},
+    first,
     hooks::{Hooks, Raw, Settings},
-    retry::Retry,
-    switch,
-    value::{entries, raw},
+    retry::{Retry, retry_fields},
+    value::{entries, raw, seed},
 };
 
 /// A validated policy from a document.
@@ -126,10 +124,11 @@ impl Guard {
         self.breaker.as_ref().map(|breaker| breaker.clone_ref(py))
     }
 
-    /// Whether it has a breaker.
+    /// The breaker it made for itself; `None` where it was given one or has none.
     #[getter]
-    fn has_breaker(&self) -> bool {
-        self.core.breaker().is_some()
+    fn own_breaker(&self, py: Python<'_>) -> Option<Part> {
+        let core = self.core.breaker().filter(|_| self.breaker.is_none())?;
+        Some(Part::of(core, &self.settings, py))
     }
 
     /// Its retry budget; `None` where retries are not limited so.
@@ -142,22 +141,66 @@ impl Guard {
         }
     }
 
-    /// Begins a call that waits in the calling thread; its first attempt may be made.
-    fn begin(slf: &Bound<'_, Self>) -> PyResult<Call> {
-        let py = slf.py();
-        let settings = slf.get().settings.clone_ref(py);
-        Call::blocking(py, settings, GuardRun::begin(slf))
-    }
-
-    /// Begins a call that leaves the waiting to its caller.
-    fn begin_async(slf: &Bound<'_, Self>) -> Call {
-        let settings = slf.get().settings.clone_ref(slf.py());
-        Call::new(settings, GuardRun::begin(slf))
-    }
-
     /// Has `callback` called with each event of the guard and of its breaker.
     fn subscribe(&self, callback: &Bound<'_, PyAny>) -> PyResult<Subscription> {
         subscribed(self.events(), callback)
+    }
+
+    /// Whether attempts are bounded in time.
+    #[getter]
+    fn bounded(&self) -> bool {
+        self.core.first_limit().is_some()
+    }
+
+    /// Begins a call that waits in the calling thread; its first attempt may be made.
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin(py, &self.core, &self.settings)
+    }
+
+    /// Begins a call that leaves the waiting to its caller.
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin_async(py, &self.core, &self.settings)
+    }
+
+    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
+    #[pyo3(signature = (begun, value, kwargs, /))]
+    fn returned(
+        &self,
+        begun: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> PyResult<Next> {
+        first::returned(&self.core, &self.settings, begun, value, kwargs)
+    }
+
+    /// The call of what `begin` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(&self.core, &self.settings, begun, kwargs, true)
+    }
+
+    /// The call of what `begin_async` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full_async<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(&self.core, &self.settings, begun, kwargs, false)
+    }
+
+    /// The call of what `begin` gave, for somebody else.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn lend<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::lend(&self.core, &self.settings, begun, kwargs)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -240,130 +283,4 @@ fn written(fields: &Bound<'_, PyMapping>) -> PyResult<(GuardPolicy, Brought)> {
     })?;
     let policy = GuardPolicy::from_value(&Value::Table(fields), "", Dialect::Python);
     Ok((policy.map_err(|error| invalid(&error))?, brought))
-}
-
-/// The fields of a retry written in Python, and the budget in it, if that is a live one.
-pub(crate) fn retry_fields(fields: &Bound<'_, PyMapping>) -> PyResult<(Value, Option<Py<Budget>>)> {
-    let mut brought = None;
-    let fields = entries(fields, |name, value| {
-        if name == "budget"
-            && let Ok(budget) = value.cast::<Budget>()
-        {
-            brought = Some(budget.clone().unbind());
-            return Ok(Value::Bool(true));
-        }
-        raw(value)
-    })?;
-    Ok((Value::Table(fields), brought))
-}
-
-/// A seed for tests.
-pub(crate) fn seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
-    let whole = if seed.is_instance_of::<PyBool>() { None } else { seed.extract().ok() };
-    match whole {
-        Some(seed) => Ok(seed),
-        None => Err(invalid(&InvalidPolicy {
-            path: "seed".into(),
-            value: raw(seed)?.to_string(),
-            rule: format!("must be a whole number from 0 to {}", u64::MAX),
-        })),
-    }
-}
-
-/// A guarded call under way.
-pub(crate) struct GuardRun {
-    guard: Py<Guard>,
-    call: Running,
-    /// When it began, until the first step is taken at the same instant.
-    begun: Option<Instant>,
-    /// The waits that were not slept: its time is ahead of the clock by so much.
-    skipped: Span,
-}
-
-impl GuardRun {
-    #[expect(clippy::inline_always, reason = "a run is large, and each call that returns it copies it")]
-    #[inline(always)]
-    pub(crate) fn begin(guard: &Bound<'_, Guard>) -> Machine {
-        if switch::is_disabled() {
-            return Machine::Off;
-        }
-        let core = &*guard.get().core;
-        let now = core.now();
-        Machine::Guard(Self {
-            call: core.begin(now),
-            begun: Some(now),
-            skipped: Span::ZERO,
-            guard: guard.clone().unbind(),
-        })
-    }
-
-    /// The same call, of which no failure is retried.
-    pub(crate) fn once(self) -> Self {
-        Self { call: self.call.once(), ..self }
-    }
-
-    #[inline]
-    fn now(&self) -> Instant {
-        self.guard.get().core.now().after(self.skipped)
-    }
-
-    /// Takes a wait that was not slept for time that has passed.
-    pub(crate) const fn skip(&mut self, span: Span) {
-        self.skipped = self.skipped.saturating_add(span);
-    }
-
-    #[inline]
-    pub(crate) fn next(&mut self) -> Step {
-        let now = self.begun.take().unwrap_or_else(|| self.now());
-        let core = &*self.guard.get().core;
-        self.call.next(core.policy(), core, now)
-    }
-
-    #[inline]
-    pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let (core, now) = (&*self.guard.get().core, self.now());
-        self.call.settled(core.policy(), core, verdict, now)
-    }
-
-    pub(crate) fn cut(&mut self) -> Settled {
-        let (core, now) = (&*self.guard.get().core, self.now());
-        self.call.cut(core.policy(), core, now)
-    }
-
-    pub(crate) fn cancelled(&mut self) {
-        let (core, now) = (&*self.guard.get().core, self.now());
-        self.call.cancelled(core, now);
-    }
-
-    pub(crate) const fn attempts(&self) -> u32 {
-        self.call.attempts()
-    }
-
-    pub(crate) fn remaining(&self) -> Option<Span> {
-        self.call.attempt_remaining(self.now())
-    }
-
-    pub(crate) fn elapsed(&self) -> Span {
-        self.call.elapsed(self.now())
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        self.guard.get().core.name()
-    }
-
-    pub(crate) fn refusal(&self, rejection: Rejection) -> BreakerOpen {
-        self.guard.get().core.refusal(rejection)
-    }
-
-    pub(crate) fn attempt_timeout(&self) -> AttemptTimeout {
-        self.guard.get().core.attempt_timeout(&self.call)
-    }
-
-    pub(crate) fn deadline_exceeded(&self) -> DeadlineExceeded {
-        self.guard.get().core.deadline_exceeded(&self.call)
-    }
-
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.guard)
-    }
 }

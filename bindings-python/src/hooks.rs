@@ -129,13 +129,19 @@ impl Hooks {
         }
     }
 
+    /// Whether every returned value is a success.
+    #[inline]
+    pub(crate) const fn pass_values(&self) -> bool {
+        self.classify.is_none() && self.rules.is_none()
+    }
+
     /// The meaning of a returned value.
     ///
     /// # Errors
     /// Only what is no `Exception`, raised in a hook.
     #[inline]
     pub(crate) fn value(&self, value: &Bound<'_, PyAny>) -> PyResult<Verdict> {
-        if self.classify.is_none() && self.rules.is_none() {
+        if self.pass_values() {
             return Ok(Verdict::Success);
         }
         if let Some(verdict) = self.classified(value)? {

@@ -9,12 +9,15 @@ mod call;
 mod clock;
 mod error;
 mod events;
+mod first;
 mod guard;
 mod hooks;
 mod http;
+mod machine;
 mod permit;
 mod registry;
 mod retry;
+mod subscribe;
 mod switch;
 mod value;
 
@@ -28,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         adapted::Adapted,
-        breaker::Breaker,
+        breaker::{Breaker, Part},
         budget::Budget,
         call::Call,
         clock::{Alarm, ManualClock},
@@ -36,13 +39,15 @@ mod _core {
             Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text,
             registry_full_text,
         },
-        events::{Subscription, subscribe},
+        events::Subscription,
+        first::First,
         guard::{Guard, Kept, Policy},
         hooks::Failure,
         http::{HttpRequest, grpc_verdict, http_authority, http_retry_after_header},
         permit::Permit,
         registry::Registry,
         retry::{Retry, RetryCall, Stop, Wait},
+        subscribe::subscribe,
         switch::{turn_disabled, turn_instant},
     };
 

@@ -24,9 +24,9 @@ use crate::{
     clock::ManualClock,
     error::{invalid, registry_full},
     events::deliver,
-    guard::{Guard, Kept, read, seed},
+    guard::{Guard, Kept, read},
     hooks::{Hooks, Raw, Settings},
-    value::raw,
+    value::{raw, seed},
 };
 
 /// How many objects of Python's are remembered before the dead ones are looked for.

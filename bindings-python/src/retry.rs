@@ -1,27 +1,27 @@
 //! A retry without a breaker.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overcurrent::{
     Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value,
-    Verdict,
-    kernel::{
-        call::{Attempt, Settled, Step},
-        retry::Attempts,
-    },
+    kernel::retry::Attempts,
 };
-use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyMapping};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    prelude::*,
+    types::{PyDict, PyMapping},
+};
 
 use crate::{
     budget::Budget,
-    call::{Call, Machine},
+    call::{Call, Next},
     clock::{ManualClock, Time},
     error::invalid,
     events::deliver,
-    guard::{retry_fields, seed},
+    first,
     hooks::{Hooks, Raw, Settings},
     switch,
-    value::{secs, span},
+    value::{entries, raw, secs, seed, span},
 };
 
 /// The state of a retry; `overcurrent.Retry` is built on it.
@@ -36,7 +36,7 @@ pub(crate) struct Retry {
     /// The budget it was given.
     budget: Option<Py<Budget>>,
     pub(crate) settings: Py<Settings>,
-    live: OnceLock<Core>,
+    live: OnceLock<Arc<Core>>,
 }
 
 #[pymethods]
@@ -83,28 +83,68 @@ impl Retry {
 
     /// Begins a call that must be over `deadline` from now, for a loop of one's own.
     #[pyo3(signature = (deadline=None))]
-    fn start(slf: &Bound<'_, Self>, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
+    fn start(&self, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
         let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
+        let core = self.core();
         if switch::is_disabled() {
-            return Ok(RetryCall { retry: slf.clone().unbind(), deadline: None, attempts: None });
+            return Ok(RetryCall { retry: Arc::clone(core), deadline: None, attempts: None });
         }
-        let core = slf.get().core();
         Ok(RetryCall {
-            retry: slf.clone().unbind(),
+            retry: Arc::clone(core),
             deadline: deadline.map(|deadline| core.now().after(deadline)),
             attempts: Some(Mutex::new(core.begin())),
         })
     }
 
     /// Begins a call that waits in the calling thread; its first attempt may be made.
-    fn begin(slf: &Bound<'_, Self>) -> PyResult<Call> {
-        let py = slf.py();
-        Call::blocking(py, slf.get().settings.clone_ref(py), RetryRun::begin(slf))
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin(py, self.core(), &self.settings)
     }
 
     /// Begins a call that leaves the waiting to its caller.
-    fn begin_async(slf: &Bound<'_, Self>) -> Call {
-        Call::new(slf.get().settings.clone_ref(slf.py()), RetryRun::begin(slf))
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        first::begin_async(py, self.core(), &self.settings)
+    }
+
+    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
+    #[pyo3(signature = (begun, value, kwargs, /))]
+    fn returned(
+        &self,
+        begun: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> PyResult<Next> {
+        first::returned(self.core(), &self.settings, begun, value, kwargs)
+    }
+
+    /// The call of what `begin` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(self.core(), &self.settings, begun, kwargs, true)
+    }
+
+    /// The call of what `begin_async` gave, for its loop.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn full_async<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::full(self.core(), &self.settings, begun, kwargs, false)
+    }
+
+    /// The call of what `begin` gave, for somebody else.
+    #[pyo3(signature = (begun, kwargs, /))]
+    fn lend<'py>(
+        &self,
+        begun: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Call>> {
+        first::lend(self.core(), &self.settings, begun, kwargs)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -115,20 +155,35 @@ impl Retry {
 
 impl Retry {
     #[inline]
-    fn core(&self) -> &Core {
+    fn core(&self) -> &Arc<Core> {
         self.live.get_or_init(|| {
             let time = &self.settings.get().time;
             let core = Core::with(self.policy.clone(), time.clock(), self.seed);
-            match &self.budget {
+            Arc::new(match &self.budget {
                 Some(budget) => core.sharing(budget.get().adopted(time)),
                 None => core,
-            }
+            })
         })
     }
 
     pub(crate) fn given_budget(&self, py: Python<'_>) -> Option<Py<Budget>> {
         self.budget.as_ref().map(|budget| budget.clone_ref(py))
     }
+}
+
+/// The fields of a retry written in Python, and the budget in it, if that is a live one.
+pub(crate) fn retry_fields(fields: &Bound<'_, PyMapping>) -> PyResult<(Value, Option<Py<Budget>>)> {
+    let mut brought = None;
+    let fields = entries(fields, |name, value| {
+        if name == "budget"
+            && let Ok(budget) = value.cast::<Budget>()
+        {
+            brought = Some(budget.clone().unbind());
+            return Ok(Value::Bool(true));
+        }
+        raw(value)
+    })?;
+    Ok((Value::Table(fields), brought))
 }
 
 /// The decision to try again, after a wait.
@@ -188,7 +243,7 @@ impl Stop {
 /// The retries of one call, for a loop of one's own.
 #[pyclass(frozen, module = "overcurrent")]
 pub(crate) struct RetryCall {
-    retry: Py<Retry>,
+    retry: Arc<Core>,
     deadline: Option<Instant>,
     /// None where calls were switched off when it began: it has one attempt.
     attempts: Option<Mutex<Attempts>>,
@@ -208,7 +263,7 @@ impl RetryCall {
         let Some(attempts) = &self.attempts else {
             return Ok(Bound::new(py, Stop { cause: StopReason::AttemptsExhausted })?.into_any());
         };
-        let core = self.retry.get().core();
+        let core = &self.retry;
         let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
         drop(attempts);
@@ -222,70 +277,6 @@ impl RetryCall {
     /// The seconds left for the call.
     #[getter]
     fn remaining(&self) -> Option<f64> {
-        self.deadline.map(|deadline| secs(deadline.since(self.retry.get().core().now())))
-    }
-}
-
-/// A call under way through a retry alone.
-pub(crate) struct RetryRun {
-    retry: Py<Retry>,
-    attempts: Attempts,
-    begun: u32,
-    started: Instant,
-    /// The waits that were not slept: its time is ahead of the clock by so much.
-    skipped: Span,
-}
-
-impl RetryRun {
-    fn begin(retry: &Bound<'_, Retry>) -> Machine {
-        if switch::is_disabled() {
-            return Machine::Off;
-        }
-        let core = retry.get().core();
-        Machine::Retry(Self {
-            retry: retry.clone().unbind(),
-            attempts: core.begin(),
-            begun: 0,
-            started: core.now(),
-            skipped: Span::ZERO,
-        })
-    }
-
-    fn now(&self) -> Instant {
-        self.retry.get().core().now().after(self.skipped)
-    }
-
-    /// Takes a wait that was not slept for time that has passed.
-    pub(crate) const fn skip(&mut self, span: Span) {
-        self.skipped = self.skipped.saturating_add(span);
-    }
-
-    pub(crate) const fn next(&mut self) -> Step {
-        self.begun = self.begun.saturating_add(1);
-        Step::Attempt(Attempt { number: self.begun, cut: None })
-    }
-
-    pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
-        let (core, now) = (self.retry.get().core(), self.now());
-        let step = match verdict {
-            Verdict::Success | Verdict::Ignored => Step::Done,
-            Verdict::Failure(failure) => match core.failed_at(&mut self.attempts, failure, now, None) {
-                Decision::Wait(span) => Step::Wait(span),
-                Decision::Stop(reason) => Step::Stop(reason),
-            },
-        };
-        Settled { step, timed_out: false }
-    }
-
-    pub(crate) const fn attempts(&self) -> u32 {
-        self.begun
-    }
-
-    pub(crate) fn elapsed(&self) -> Span {
-        self.now().since(self.started)
-    }
-
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.retry)
+        self.deadline.map(|deadline| secs(deadline.since(self.retry.now())))
     }
 }

@@ -1,6 +1,6 @@
 //! Python values as the core's raw values; what they mean is decided there.
 
-use overcurrent::{Dialect, Span, Value};
+use overcurrent::{Dialect, InvalidPolicy, Span, Value};
 use pyo3::{
     prelude::*,
     types::{PyBool, PyDelta, PyDeltaAccess, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple},
@@ -81,4 +81,17 @@ fn seconds(delta: &Bound<'_, PyDelta>) -> Value {
     }
     let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
     Value::Number(format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000))
+}
+
+/// A seed for tests.
+pub(crate) fn seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let whole = if seed.is_instance_of::<PyBool>() { None } else { seed.extract().ok() };
+    match whole {
+        Some(seed) => Ok(seed),
+        None => Err(invalid(&InvalidPolicy {
+            path: "seed".into(),
+            value: raw(seed)?.to_string(),
+            rule: format!("must be a whole number from 0 to {}", u64::MAX),
+        })),
+    }
 }

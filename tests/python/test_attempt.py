@@ -100,11 +100,19 @@ def test_tasks_and_threads_of_an_asynchronous_attempt_know_it(clock: ManualClock
 
         return {key(), *await asyncio.gather(later(), later()), await asyncio.to_thread(key)}
 
-    for guard in (
-        Guard("g", clock=clock),
+    assert len(asyncio.run(Guard("g", clock=clock).acall(ask))) == 1
+
+    async def own() -> tuple[str, str]:
+        one = key()
+        await asyncio.sleep(0)
+        return one, key()
+
+    for unbounded in (
         Guard("g", clock=clock, attempt_timeout=False, deadline=False, breaker=False),
+        Retry(clock=clock),
+        Breaker(clock=clock),
     ):
-        assert len(asyncio.run(guard.acall(ask))) == 1
+        assert len({*asyncio.run(unbounded.acall(own)), *asyncio.run(unbounded(own)())}) == 2
 
 
 def test_calls_of_other_threads_and_tasks_are_not_mistaken_for_it() -> None:

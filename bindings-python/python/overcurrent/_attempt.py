@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 
+from overcurrent._core import Call
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from overcurrent._core import Call
     from overcurrent._policy import StopReason
 
-LOOPS = "overcurrent._calls"
-"""The module whose frames keep the call they make in the local variable `call`."""
+LOOPS = {"overcurrent._calls", "overcurrent._items", "overcurrent._tasks"}
+"""The modules whose frames keep the call they make in the local variable `call`.
+
+Where that is a first attempt, what it goes through is `self`, and `kwargs` keeps what was lent of it.
+"""
 
 running: ContextVar[Call] = ContextVar("overcurrent_running")
-"""The call under way, where it is asynchronous."""
+"""The call under way, where it is asynchronous and bounded in time."""
 
 
 class Attempt:
@@ -59,8 +63,9 @@ class Attempt:
 def current_attempt() -> Attempt:
     """Return the attempt that the calling code is a part of; the innermost, where they are nested.
 
-    Works anywhere below a guarded function, also in tasks that an asynchronous one starts. It costs
-    nothing until it is asked for: a blocking call is found by looking up the stack.
+    Works anywhere below a guarded function; also in the tasks and threads that an asynchronous one starts,
+    where its attempts are bounded in time, as those of a guard are by default. It costs nothing until it is
+    asked for: the call is found by looking up the stack.
 
     Raises:
         LookupError: no attempt is under way.
@@ -75,10 +80,14 @@ def current_attempt() -> Attempt:
 def _on_stack(frame: FrameType | None, root: FrameType | None) -> Call | None:
     """Return the call of the nearest of our loops on the stack, down to `root`."""
     while frame is not None:
-        if frame.f_globals.get("__name__") == LOOPS:
-            call: Call | None = frame.f_locals.get("call")
-            if call is not None:
+        if frame.f_globals.get("__name__") in LOOPS:
+            names = frame.f_locals
+            call = names.get("call")
+            if type(call) is Call:
                 return call
+            if call is not None:
+                lent: Call = names["self"].lend(call, names["kwargs"])
+                return lent
         if frame is root:
             return None
         frame = frame.f_back

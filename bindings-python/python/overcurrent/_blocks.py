@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from overcurrent._attempt import Attempt
+from overcurrent._core import Call, Cut
+from overcurrent._library import library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
+    from typing import Any
 
-    from overcurrent._core import Alarm, Call, Next
+    from overcurrent._core import Begun, Next
 
 UNUSED = "the attempt was not made, use `with attempt:` in the body of the loop"
 
@@ -44,10 +46,10 @@ class BlockAttempt(Attempt):
 class BlockAttempts:
     """The attempts of one blocking call."""
 
-    __slots__ = ("_attempt", "_begin")
+    __slots__ = ("_attempt", "_subject")
 
-    def __init__(self, begin: Callable[[], Call]) -> None:
-        self._begin = begin
+    def __init__(self, subject: Repeating) -> None:
+        self._subject = subject
         self._attempt: BlockAttempt | None = None
 
     def __iter__(self) -> Iterator[BlockAttempt]:
@@ -56,7 +58,7 @@ class BlockAttempts:
     def __next__(self) -> BlockAttempt:
         last = self._attempt
         if last is None:
-            call = self._begin()
+            call = self._subject.full(self._subject.begin(), {})
         elif not last.made:
             raise RuntimeError(UNUSED)
         elif (call := last._call).over:
@@ -69,52 +71,36 @@ class AsyncBlockAttempt(Attempt):
     """An attempt that is made by the block under its `with` or `async with`.
 
     A failure that will be retried does not leave the block. The block is cut by cancelling it, as
-    `asyncio.timeout` does.
+    `asyncio.timeout` or a cancel scope does, and waited for.
     """
 
-    __slots__ = ("_cancelling", "_cut", "_task", "_timer", "error", "next")
+    __slots__ = ("_scope", "error", "next")
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
-        self._cut = False
-        self._task: asyncio.Task[object] | None = None
-        self._timer: asyncio.TimerHandle | Alarm | None = None
+        self._scope: Any = None
         self.next: Next | None = None
         """What follows, once the block has ended."""
         self.error: BaseException | None = None
         """What the block raised, while it is to be retried after a sleep."""
 
     def __enter__(self) -> AsyncBlockAttempt:
-        import asyncio
-
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("an attempt must be made inside a task")
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._timer = self._call.arm(task.get_loop(), self._cut_block)
+        self._scope = library().Scope(self._call)
+        self._scope.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        import asyncio
-
-        from overcurrent._core import Cut
-
-        task, self._task = self._task, None
-        if self._timer is not None:
-            self._timer.cancel()
         self.next = False
-        if self._cut and task is not None:
-            if task.uncancel() > self._cancelling and isinstance(error, asyncio.CancelledError):
-                self._call.cancelled()  # by somebody else, too
-                return False
-            self.next = self._call.raised(Cut())
-        elif error is None:
-            self.next = self._call.succeeded()
+        scope, self._scope = self._scope, None
+        try:
+            if scope is not None:
+                scope.__exit__(kind, error, trace)
+        except Cut as cut:
+            self.next = self._call.raised(cut)
         else:
-            self.next = self._call.raised(error)
+            self.next = self._call.succeeded() if error is None else self._call.raised(error)
         if self.next is False:
             return False
         if self.next is not True:
@@ -129,32 +115,26 @@ class AsyncBlockAttempt(Attempt):
     ) -> bool:
         return self.__exit__(kind, error, trace)
 
-    def _cut_block(self) -> None:
-        if self._task is not None:
-            self._call.cut()
-            self._cut = True
-            self._task.cancel()
-
 
 class AsyncBlockAttempts:
     """The attempts of one asynchronous call."""
 
-    __slots__ = ("_attempt", "_begin")
+    __slots__ = ("_attempt", "_subject")
 
-    def __init__(self, begin: Callable[[], Call]) -> None:
-        self._begin = begin
+    def __init__(self, subject: Repeating) -> None:
+        self._subject = subject
         self._attempt: AsyncBlockAttempt | None = None
 
     def __aiter__(self) -> AsyncIterator[AsyncBlockAttempt]:
         return self
 
     async def __anext__(self) -> AsyncBlockAttempt:
-        from asyncio import sleep
-
         last, error = self._attempt, None
+        step: Next
         if last is None:
-            call = self._begin()
-            step = call.resume()
+            begun = self._subject.begin_async()
+            call = self._subject.full_async(begun, {})
+            step = call.resume() if begun is call else True
         elif last.next is None:
             raise RuntimeError(UNUSED)
         elif (call := last._call).over:
@@ -168,7 +148,7 @@ class AsyncBlockAttempts:
                     if error is None:
                         raise StopAsyncIteration
                     raise error
-                await sleep(step)
+                await library().sleep(step)
                 step = call.resume()
         finally:
             del error  # its traceback holds this frame
@@ -183,13 +163,15 @@ class Repeating:
 
     if TYPE_CHECKING:
 
-        def begin(self) -> Call: ...
-        def begin_async(self) -> Call: ...
+        def begin(self) -> Begun: ...
+        def begin_async(self) -> Begun: ...
+        def full(self, begun: Begun, kwargs: dict[Any, Any], /) -> Call: ...
+        def full_async(self, begun: Begun, kwargs: dict[Any, Any], /) -> Call: ...
 
     def __iter__(self) -> BlockAttempts:
         """Begin a call, each attempt of which is made by `with attempt:`."""
-        return BlockAttempts(self.begin)
+        return BlockAttempts(self)
 
     def __aiter__(self) -> AsyncBlockAttempts:
         """Begin a call, each attempt of which is made by `async with attempt:`."""
-        return AsyncBlockAttempts(self.begin_async)
+        return AsyncBlockAttempts(self)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import functools
 from types import CoroutineType
 
+from overcurrent._core import Call
+from overcurrent._library import library
 from overcurrent._typing import overload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import ModuleType
     from typing import Any, ParamSpec, TypeVar
 
-    from overcurrent._core import Call
+    from overcurrent._core import Begun, Next
     from overcurrent._typing import Function
 
     P = ParamSpec("P")
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Function | classmethod[Any, Any, Any] | staticmethod[Any, Any])
 
 
-@functools.cache
-def _tasks() -> ModuleType:
-    """Load what needs asyncio, when it is needed."""
-    from overcurrent import _tasks
-
-    return _tasks
-
-
 class Caller:
     """Surrounds calls: directly, or as a decorator."""
 
     __slots__ = ()
 
+    @property
+    def bounded(self) -> bool:
+        """Whether attempts are bounded in time."""
+        return False
+
     if TYPE_CHECKING:
 
-        def begin(self) -> Call: ...
-        def begin_async(self) -> Call: ...
+        def begin(self) -> Begun: ...
+        def begin_async(self) -> Begun: ...
+        def returned(self, begun: Begun, value: object, kwargs: dict[str, Any], /) -> Next: ...
+        def full(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
+        def full_async(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
 
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a blocking function."""
@@ -49,47 +50,50 @@ class Caller:
             try:
                 value = fn(*args, **kwargs)
             except BaseException as error:
+                call = self.full(call, kwargs)
                 if not call.raised(error):
                     raise
             else:
                 if type(value) is CoroutineType:
-                    _refuse_coroutine(call, value)
-                if not call.returned(value):
+                    _refuse_coroutine(self.full(call, kwargs), value)
+                if not self.returned(call, value, kwargs):
                     return value
+                call = self.full(call, kwargs)
 
     async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a coroutine function, or another that returns an awaitable.
 
-        Where the attempt is bounded in time it runs in a task of its own.
+        Under asyncio, an attempt that is bounded in time runs in a task of its own, and is left behind if
+        it does not end when it is cut; under trio, it is waited for.
         """
-        tasks = _tasks()
         call = self.begin_async()
-        while (step := call.resume()) is not True:
-            await tasks.sleep(step)
-        token = tasks.enter(call)
-        try:
-            while True:
-                try:
-                    if call.bounded:
-                        value: R = (await tasks.carry(call, fn(*args, **kwargs))).result()
-                    else:
-                        value = await fn(*args, **kwargs)
-                except BaseException as error:
-                    step = call.raised(error)
-                    while step is not True:
-                        if step is False:
-                            raise
-                        await tasks.sleep(step)
-                        step = call.resume()
+        if type(call) is Call:
+            while (step := call.resume()) is not True:
+                await library().sleep(step)
+        while True:
+            try:
+                if self.bounded:
+                    value: R = (await library().carry(call, fn(*args, **kwargs))).result()
                 else:
-                    step = call.returned(value)
-                    while step is not True:
-                        if step is False:
-                            return value
-                        await tasks.sleep(step)
-                        step = call.resume()
-        finally:
-            tasks.leave(token)
+                    value = await fn(*args, **kwargs)
+            except BaseException as error:
+                call = self.full_async(call, kwargs)
+                step = call.raised(error)
+                while step is not True:
+                    if step is False:
+                        raise
+                    await library().sleep(step)
+                    step = call.resume()
+            else:
+                step = self.returned(call, value, kwargs)
+                if step is False:
+                    return value
+                call = self.full_async(call, kwargs)
+                while step is not True:
+                    if step is False:
+                        return value
+                    await library().sleep(step)
+                    step = call.resume()
 
     # A function keeps its type, with overloads and all; from any other callable comes a function of the same
     # parameters and result. Type checkers take each `Callable` for a function, hence the complaints.
@@ -124,7 +128,7 @@ class Caller:
         return self.wrap(fn)
 
     def _wrap_blocking(self, fn: Callable[P, R]) -> Callable[P, R]:
-        begin = self.begin
+        begin, returned = self.begin, self.returned
 
         @functools.wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -133,47 +137,49 @@ class Caller:
                 try:
                     value = fn(*args, **kwargs)
                 except BaseException as error:
+                    call = self.full(call, kwargs)
                     if not call.raised(error):
                         raise
                 else:
-                    if not call.returned(value):
+                    if not returned(call, value, kwargs):
                         return value
+                    call = self.full(call, kwargs)
 
         return guarded
 
     def _wrap_async(self, fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        begin = self.begin_async
-        tasks = _tasks()
+        begin, returned, bounded = self.begin_async, self.returned, self.bounded
 
         @functools.wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             call = begin()
-            while (step := call.resume()) is not True:
-                await tasks.sleep(step)
-            token = tasks.enter(call)
-            try:
-                while True:
-                    try:
-                        if call.bounded:
-                            value: R = (await tasks.carry(call, fn(*args, **kwargs))).result()
-                        else:
-                            value = await fn(*args, **kwargs)
-                    except BaseException as error:
-                        step = call.raised(error)
-                        while step is not True:
-                            if step is False:
-                                raise
-                            await tasks.sleep(step)
-                            step = call.resume()
+            if type(call) is Call:
+                while (step := call.resume()) is not True:
+                    await library().sleep(step)
+            while True:
+                try:
+                    if bounded:
+                        value: R = (await library().carry(call, fn(*args, **kwargs))).result()
                     else:
-                        step = call.returned(value)
-                        while step is not True:
-                            if step is False:
-                                return value
-                            await tasks.sleep(step)
-                            step = call.resume()
-            finally:
-                tasks.leave(token)
+                        value = await fn(*args, **kwargs)
+                except BaseException as error:
+                    call = self.full_async(call, kwargs)
+                    step = call.raised(error)
+                    while step is not True:
+                        if step is False:
+                            raise
+                        await library().sleep(step)
+                        step = call.resume()
+                else:
+                    step = returned(call, value, kwargs)
+                    if step is False:
+                        return value
+                    call = self.full_async(call, kwargs)
+                    while step is not True:
+                        if step is False:
+                            return value
+                        await library().sleep(step)
+                        step = call.resume()
 
         return guarded
 

@@ -115,11 +115,11 @@ class Guard(_core.Guard, Caller, Repeating):
         seed: int | None,
     ) -> Self:
         guard = _core.Guard.__new__(cls, name, policy, (on, ignore, classify), clock, seed)
-        given = guard.given_breaker
+        given, own = guard.given_breaker, guard.own_breaker
         if isinstance(given, Breaker):
             guard._breaker = given
-        elif guard.has_breaker:
-            guard._breaker = _core.Breaker.__new__(Breaker, guard, {}, (on, ignore, classify), None, None)
+        elif own is not None:
+            guard._breaker = _core.Breaker.__new__(Breaker, own, {}, (on, ignore, classify), None, None)
         else:
             guard._breaker = None
         return guard

@@ -1,0 +1,48 @@
+"""Which asynchronous library runs the calling code: trio where it is inside a trio task, else asyncio.
+
+Neither is imported before it is in use. anyio runs on either.
+
+Each has a module of this package, and in it:
+
+- `sleep(seconds)`
+- `carry(call, attempt)`: run an attempt that is bounded in time, and return what has its `result()` once it
+  has ended; or raise `Cut`
+- `Scope(call)`: a block that is cut by cancelling it, and waited for; leaving it raises `Cut` if it was
+  cut, and by nothing else
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Timer(Protocol):
+        """What can be cancelled."""
+
+        def cancel(self) -> object: ...
+
+
+def library() -> Any:
+    """Return what there is of the library of the running task."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return _of_trio()
+    return _of_asyncio()
+
+
+@cache
+def _of_asyncio() -> Any:
+    from overcurrent import _tasks
+
+    return _tasks
+
+
+@cache
+def _of_trio() -> Any:
+    from overcurrent import _trio
+
+    return _trio
