@@ -9,6 +9,7 @@ import functools
 from types import CoroutineType
 
 from overcurrent._core import Call
+from overcurrent._items import wrap_async_generator, wrap_generator
 from overcurrent._library import library
 from overcurrent._typing import overload
 
@@ -105,15 +106,22 @@ class Caller:
         fn: Callable[P, R],  # pyright: ignore[reportOverlappingOverload]
     ) -> Callable[P, R]: ...
     def wrap(self, fn: Any) -> Any:
-        """Return a function like `fn` that is called through this; the decorator form of it."""
+        """Return a function like `fn` that is called through this; the decorator form of it.
+
+        Of a generator function, asynchronous or not, the opening and the first item are guarded: an attempt
+        is settled with its first item, or with its end where it has none, and until then may be retried from
+        the beginning. Later items and errors pass through, and are neither counted nor retried.
+        """
         import inspect
 
         if isinstance(fn, classmethod | staticmethod):
             return type(fn)(self.wrap(fn.__func__))
-        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-            raise TypeError("a generator function cannot be guarded, only what makes one attempt at a time")
-        if inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None)):  # noqa: B004
+        if _is(inspect.iscoroutinefunction, fn):
             return self._wrap_async(fn)
+        if _is(inspect.isgeneratorfunction, fn):
+            return wrap_generator(self, fn)
+        if _is(inspect.isasyncgenfunction, fn):
+            return wrap_async_generator(self, fn)
         return self._wrap_blocking(fn)
 
     @overload
@@ -182,6 +190,11 @@ class Caller:
                         step = call.resume()
 
         return guarded
+
+
+def _is(kind: Callable[[Any], bool], fn: Any) -> bool:
+    """Whether a function, or what an object is called by, is of a kind."""
+    return kind(fn) or kind(getattr(fn, "__call__", None))  # noqa: B004
 
 
 def _refuse_coroutine(call: Call, coroutine: Any) -> None:
