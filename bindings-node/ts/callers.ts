@@ -22,7 +22,8 @@ class Listener {
     if (this.#call !== undefined) this.#others.add(call)
     else {
       this.#call = call
-      if (this.#others.size === 0) this.signal.addEventListener('abort', this)
+      // Which does nothing where it listens already.
+      this.signal.addEventListener('abort', this)
     }
   }
 

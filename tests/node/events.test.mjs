@@ -154,6 +154,33 @@ test('`once` hears once, `off` hears no more, and other events are not heard', a
   assert.deepEqual(heard.slice(3), ['forced_open'])
 })
 
+test('who listens no more costs nothing more: rejections are counted while somebody in the process listens', () => {
+  const script = `
+    const diagnostics = require('node:diagnostics_channel')
+    const { Guard } = require('overcurrent')
+    const heard = []
+    const hear = ({ nth }) => heard.push(nth)
+    const guard = new Guard('g')
+    guard.breaker.forceOpen()
+    const reject = () => guard.call(() => {}).catch(() => {})
+    const channel = 'overcurrent:reject'
+    const ways = [
+      [() => guard.on('reject', hear), () => guard.off('reject', hear)],
+      [() => guard.once('reject', hear), () => {}],
+      [() => diagnostics.subscribe(channel, hear), () => diagnostics.unsubscribe(channel, hear)],
+    ]
+    for (const [begin, end] of [...ways, ways[0]]) {
+      begin()
+      reject()
+      end()
+      reject()
+      reject()
+    }
+    process.stdout.write(heard.join())`
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' })
+  assert.deepEqual([stdout, stderr], ['1,2,3,4', ''])
+})
+
 test('every way to a decision tells of it, at once', async t => {
   const tick = fakeTime(t)
   const guard = new Guard('g', {
@@ -333,6 +360,26 @@ test('what other threads decide about a shared guard is heard too, soon', async 
   const { old, new: state, openFor } = await promise
   clearInterval(alive)
   assert.deepEqual([old, state, Math.floor(openFor)], ['closed', 'open', 3_600_000])
+})
+
+test('a call that has waited is kept by nobody', () => {
+  const script = `
+    const { Guard } = require('overcurrent')
+    const guard = new Guard('g', { ref: true, retry: { backoff: { constant: { delay: 1 } } } })
+    const call = () => {
+      const fn = ({ attempt }) => { if (attempt < 3) throw new Error() }
+      const ref = new WeakRef(fn)
+      return guard.call(fn).then(() => ref)
+    }
+    call().then(async ref => {
+      for (let turns = 0; turns < 10; turns++) {
+        globalThis.gc()
+        await new Promise(setImmediate)
+      }
+      process.stdout.write(ref.deref() === undefined && guard.breaker.state === 'closed' ? 'gone' : 'kept')
+    })`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '-e', script], { encoding: 'utf8' })
+  assert.deepEqual([status, stdout, stderr], [0, 'gone', ''])
 })
 
 test('listening keeps neither the process nor a guard alive', () => {

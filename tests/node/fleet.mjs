@@ -63,7 +63,11 @@ const tasks = {
   },
   state: async () => ({ state: (breaker ?? guard.breaker).state, late: (breaker ?? guard.breaker).late }),
   trip: async time => (breaker ?? guard.breaker).trip(time),
-  retryAfter: async () => ({ retryAfterMs: (breaker ?? guard.breaker).retryAfterMs, at: process.hrtime.bigint() }),
+  async end() {
+    const before = process.hrtime.bigint()
+    const { retryAfterMs } = breaker ?? guard.breaker
+    return [before, process.hrtime.bigint()].map(at => Number(at) / 1e6 + retryAfterMs)
+  },
   share: async () => new Guard('of a thread', { breaker: { consecutiveFailures: 1 } }).share(),
 }
 

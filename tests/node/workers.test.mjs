@@ -67,14 +67,33 @@ test('what opens in one thread is open in all, for the same time', async t => {
   assert.ok((await rejection(guard.call(() => 1))) instanceof BreakerOpen)
   assert.deepEqual(await all('state'), Array(2).fill({ state: 'open', late: 0 }))
 
-  const end = ({ retryAfterMs, at }) => Number(at) / 1e6 + retryAfterMs
+  // By the clock of the machine, the end lies between what is left at two moments just before and after.
   const before = process.hrtime.bigint()
-  const retryAfterMs = guard.breaker.retryAfterMs
-  const here = [before, process.hrtime.bigint()].map(at => end({ retryAfterMs, at }))
-  for (const there of (await all('retryAfter')).map(end))
-    assert.ok(there > here[0] - 1 && there < here[1] + 1000, `${there} is not about ${here}`)
+  const { retryAfterMs } = guard.breaker
+  const here = [before, process.hrtime.bigint()].map(at => Number(at) / 1e6 + retryAfterMs)
+  for (const there of await all('end'))
+    assert.ok(there[1] > here[0] - 2 && there[0] < here[1] + 2, `${there} is not about ${here}`)
   guard.breaker.reset()
   assert.deepEqual(await all('state'), Array(2).fill({ state: 'closed', late: 0 }))
+})
+
+test('threads whose clocks begin elsewhere agree on the time', async t => {
+  const guard = new Guard('g')
+  guard.breaker.trip('1h')
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    const now = performance.now.bind(performance)
+    performance.now = () => now() + workerData.shift
+    const { Guard } = require('overcurrent')
+    parentPort.postMessage(Guard.from(workerData.token).breaker.retryAfterMs)`
+  for (const shift of [60_000, 600_000]) {
+    const worker = new Worker(code, { eval: true, workerData: { token: guard.share(), shift } })
+    t.after(() => worker.terminate())
+    const first = guard.breaker.retryAfterMs
+    const theirs = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+    const last = guard.breaker.retryAfterMs
+    assert.ok(theirs < first + 2 && theirs > last - 2, `${theirs} is not from ${last} to ${first}`)
+  }
 })
 
 test('threads that fight for probes never run more than there may be', async t => {
