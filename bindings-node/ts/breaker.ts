@@ -7,15 +7,17 @@ import { host, type Time } from './clock.js'
 import { BreakerOpen, accepted, quietly, refuse } from './errors.js'
 import type { BreakerEvents } from './event.js'
 import { tell } from './hearing.js'
-import { HOOKS, Judge, SUCCESS } from './judge.js'
+import { HOOKS, Judge, SUCCESS, type JudgeOptions } from './judge.js'
 import { Listeners } from './listeners.js'
 import { native, own } from './native.js'
-import { OURS, live, without } from './options.js'
-import type { BreakerOptions, Duration, JudgeOptions } from './policy.js'
+import { OURS, live, without, type LiveOptions } from './options.js'
+import type { BreakerPolicy, Duration } from './policy.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled } from './switch.js'
 import type { OpenReason, State } from './words.js'
 import { wrapped } from './wrap.js'
+
+export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
 
 /** A breaker's state in portable form; the same document in every language. */
 export interface Snapshot {

@@ -4,8 +4,10 @@
 import { timeOf, type Time } from './clock.js'
 import { accepted } from './errors.js'
 import { native, own } from './native.js'
-import { without } from './options.js'
-import type { BudgetOptions } from './policy.js'
+import { without, type LiveOptions } from './options.js'
+import type { BudgetPolicy } from './policy.js'
+
+export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>
 
 /** What the rest of the package knows of a budget. */
 export class BudgetCore {

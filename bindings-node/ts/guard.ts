@@ -8,11 +8,11 @@ import { Budget, budgetOf } from './budget.js'
 import { accepted, refuse } from './errors.js'
 import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
-import { HOOKS, Judge } from './judge.js'
+import { HOOKS, Judge, type JudgeOptions } from './judge.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
-import { TIMED, kept, live, replaced, without } from './options.js'
-import type { GuardOptions, JudgeOptions, LiveOptions, TimerOptions } from './policy.js'
-import { adopted, taken } from './retry.js'
+import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
+import type { BreakerPolicy, Duration } from './policy.js'
+import { adopted, taken, type Retry, type RetryPolicy } from './retry.js'
 import { run, type CallOptions, type Context } from './run.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, instant, on } from './switch.js'
@@ -20,6 +20,22 @@ import { wrapped } from './wrap.js'
 
 /** The guard of every call that goes straight through: it has nothing, and no error is a failure to it. */
 let through: Guard | undefined
+
+/** Everything that surrounds one call. */
+export interface GuardPolicy {
+  /** The time for the whole call; 30 s by default, `false` for none. */
+  readonly deadline?: Duration | false | undefined
+  /** The time for one attempt; 10 s by default, `false` for none. */
+  readonly attemptTimeout?: Duration | false | undefined
+  /** What a call does while the breaker rejects; `'fail'` by default. */
+  readonly whenOpen?: 'fail' | 'wait' | undefined
+  /** How to retry, or a retry whose policy and budget are to hold. */
+  readonly retry?: RetryPolicy | Retry | boolean | undefined
+  /** When to stop calling a dependency that fails, or a breaker shared with others. */
+  readonly breaker?: BreakerPolicy | Breaker | boolean | undefined
+}
+
+export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions
 
 type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
 

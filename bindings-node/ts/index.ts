@@ -10,8 +10,8 @@
  * })
  * const receipt = await payments.call(({ signal }) => fetch(url, { signal }))
  */
-export { Breaker, Permit, type Snapshot } from './breaker.js'
-export { Budget } from './budget.js'
+export { Breaker, Permit, type BreakerOptions, type Snapshot } from './breaker.js'
+export { Budget, type BudgetOptions } from './budget.js'
 export { ManualClock } from './clock.js'
 export { compose, type Composed } from './compose.js'
 export {
@@ -37,8 +37,9 @@ export type {
   StateChangeEvent,
   TimeoutEvent,
 } from './event.js'
-export { Guard } from './guard.js'
-export type { Classify, Matcher, Result, Verdict } from './judge.js'
+export { Guard, type GuardOptions, type GuardPolicy } from './guard.js'
+export type { Classify, JudgeOptions, Matcher, Result, Verdict } from './judge.js'
+export type { LiveOptions, TimerOptions } from './options.js'
 export {
   constant,
   exponential,
@@ -46,22 +47,13 @@ export {
   proportional,
   schedule,
   type Backoff,
-  type BreakerOptions,
   type BreakerPolicy,
-  type BudgetOptions,
   type BudgetPolicy,
   type Duration,
-  type GuardOptions,
-  type GuardPolicy,
   type Jitter,
-  type JudgeOptions,
-  type LiveOptions,
-  type RetryOptions,
-  type RetryPolicy,
-  type TimerOptions,
   type Window,
 } from './policy.js'
-export { Retry, RetryCall, type Decision, type Failure } from './retry.js'
+export { Retry, RetryCall, type Decision, type Failure, type RetryOptions, type RetryPolicy } from './retry.js'
 export type { CallOptions, Context } from './run.js'
 export type { Token } from './share.js'
 export { Subscription, subscribe } from './subscribe.js'

@@ -13,7 +13,7 @@
  */
 import { BreakerOpen, accepted, refuse } from './errors.js'
 import { native } from './native.js'
-import type { Duration, JudgeOptions } from './policy.js'
+import type { Duration } from './policy.js'
 import { Reporter, shown } from './report.js'
 
 /** Verdicts as the core takes them. */
@@ -38,6 +38,16 @@ export type Verdict =
 
 /** Says what a result means; `undefined` leaves it to the rest of the options. */
 export type Classify = (result: Result) => Verdict | undefined | void
+
+/** What a result means to the breaker and the retry. */
+export interface JudgeOptions {
+  /** Which errors are failures: classes or predicates. Other errors are ignored. All of them by default. */
+  readonly on?: Matcher | readonly Matcher[] | undefined
+  /** Which errors are ignored: not the dependency's fault, not retried. */
+  readonly ignore?: Matcher | readonly Matcher[] | undefined
+  /** Says what a result means; `undefined` leaves it to `ignore`, `on` and the default. */
+  readonly classify?: Classify | undefined
+}
 
 type Predicate = (error: unknown) => boolean
 

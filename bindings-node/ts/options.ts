@@ -1,10 +1,23 @@
 /**
  * Takes apart what options hold: a policy for the core to judge, and what only JavaScript knows.
  */
-import { timeOf, type Time } from './clock.js'
+import { timeOf, type ManualClock, type Time } from './clock.js'
 import { refuse } from './errors.js'
 import { HOOKS } from './judge.js'
-import type { LiveOptions, TimerOptions } from './policy.js'
+
+/** What can be set in code only. */
+export interface LiveOptions {
+  /** Where the time comes from; `performance.now` by default. */
+  readonly clock?: ManualClock | undefined
+  /** The seed of every draw, for tests: 0 to 2⁶⁴ − 1. From the operating system by default. */
+  readonly seed?: bigint | number | undefined
+}
+
+/** What can be set of timers. */
+export interface TimerOptions {
+  /** Whether a wait or a running attempt keeps the process alive by itself; `false` by default. */
+  readonly ref?: boolean | undefined
+}
 
 /** The options that the core does not judge. */
 export const OURS = ['clock', 'seed', ...HOOKS]

@@ -1,11 +1,6 @@
 /**
- * The options: plain data, handed to the core as it is, which alone knows the rules.
+ * Policies as plain data, handed to the core as they are, which alone knows the rules.
  */
-import type { Breaker } from './breaker.js'
-import type { Budget } from './budget.js'
-import type { ManualClock } from './clock.js'
-import type { Classify, Matcher } from './judge.js'
-import type { Retry } from './retry.js'
 
 /** A length of time: text with a unit (`'250ms'`, `'1.5s'`; ns us ms s m h), or milliseconds. */
 export type Duration = `${number}${'ns' | 'us' | 'ms' | 's' | 'm' | 'h'}` | number
@@ -100,60 +95,3 @@ export interface BudgetPolicy {
   /** The most tokens it holds, and what it starts with; 10 by default. */
   readonly burst?: number | undefined
 }
-
-/** How to retry. */
-export interface RetryPolicy {
-  /** Attempts in all, the first one counted; 3 by default. */
-  readonly maxAttempts?: number | undefined
-  /** How the waits grow; exponential from 100 ms to 5 s by default. */
-  readonly backoff?: Backoff | undefined
-  /** How each wait is drawn around its base; `'full'` by default. */
-  readonly jitter?: Jitter | undefined
-  /** The longest server hint (Retry-After) that is waited for; 60 s by default. */
-  readonly maxHint?: Duration | undefined
-  /** Caps the retries of all calls together; in a guard on by default, else off. */
-  readonly budget?: BudgetPolicy | Budget | boolean | undefined
-}
-
-/** What can be set in code only. */
-export interface LiveOptions {
-  /** Where the time comes from; `performance.now` by default. */
-  readonly clock?: ManualClock | undefined
-  /** The seed of every draw, for tests: 0 to 2⁶⁴ − 1. From the operating system by default. */
-  readonly seed?: bigint | number | undefined
-}
-
-/** What can be set of timers. */
-export interface TimerOptions {
-  /** Whether a wait or a running attempt keeps the process alive by itself; `false` by default. */
-  readonly ref?: boolean | undefined
-}
-
-/** What a result means to the breaker and the retry. */
-export interface JudgeOptions {
-  /** Which errors are failures: classes or predicates. Other errors are ignored. All of them by default. */
-  readonly on?: Matcher | readonly Matcher[] | undefined
-  /** Which errors are ignored: not the dependency's fault, not retried. */
-  readonly ignore?: Matcher | readonly Matcher[] | undefined
-  /** Says what a result means; `undefined` leaves it to `ignore`, `on` and the default. */
-  readonly classify?: Classify | undefined
-}
-
-/** Everything that surrounds one call. */
-export interface GuardPolicy {
-  /** The time for the whole call; 30 s by default, `false` for none. */
-  readonly deadline?: Duration | false | undefined
-  /** The time for one attempt; 10 s by default, `false` for none. */
-  readonly attemptTimeout?: Duration | false | undefined
-  /** What a call does while the breaker rejects; `'fail'` by default. */
-  readonly whenOpen?: 'fail' | 'wait' | undefined
-  /** How to retry, or a retry whose policy and budget are to hold. */
-  readonly retry?: RetryPolicy | Retry | boolean | undefined
-  /** When to stop calling a dependency that fails, or a breaker shared with others. */
-  readonly breaker?: BreakerPolicy | Breaker | boolean | undefined
-}
-
-export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions
-export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
-export type RetryOptions = RetryPolicy & JudgeOptions & LiveOptions & TimerOptions
-export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>

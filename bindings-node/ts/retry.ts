@@ -5,13 +5,29 @@ import { Budget, BudgetCore, budgetOf } from './budget.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { accepted, note } from './errors.js'
-import { FINAL, Judge, RETRYABLE } from './judge.js'
+import { FINAL, Judge, RETRYABLE, type JudgeOptions } from './judge.js'
 import { native, own } from './native.js'
-import { TIMED, kept, live, replaced, without } from './options.js'
-import type { Duration, RetryOptions } from './policy.js'
+import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
+import type { Backoff, BudgetPolicy, Duration, Jitter } from './policy.js'
 import { disabled, instant } from './switch.js'
 import type { StopReason } from './words.js'
 import { wrapped } from './wrap.js'
+
+/** How to retry. */
+export interface RetryPolicy {
+  /** Attempts in all, the first one counted; 3 by default. */
+  readonly maxAttempts?: number | undefined
+  /** How the waits grow; exponential from 100 ms to 5 s by default. */
+  readonly backoff?: Backoff | undefined
+  /** How each wait is drawn around its base; `'full'` by default. */
+  readonly jitter?: Jitter | undefined
+  /** The longest server hint (Retry-After) that is waited for; 60 s by default. */
+  readonly maxHint?: Duration | undefined
+  /** Caps the retries of all calls together; in a guard on by default, else off. */
+  readonly budget?: BudgetPolicy | Budget | boolean | undefined
+}
+
+export type RetryOptions = RetryPolicy & JudgeOptions & LiveOptions & TimerOptions
 
 /** What follows a failed attempt: a wait, in milliseconds and exactly in nanoseconds, or the end. */
 export type Decision =
