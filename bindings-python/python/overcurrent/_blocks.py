@@ -92,20 +92,9 @@ class AsyncBlockAttempt(Attempt):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self.next = False
-        scope, self._scope = self._scope, None
-        try:
-            if scope is not None:
-                scope.__exit__(kind, error, trace)
-        except Cut as cut:
-            self.next = self._call.raised(cut)
-        else:
-            self.next = self._call.succeeded() if error is None else self._call.raised(error)
-        if self.next is False:
-            return False
-        if self.next is not True:
-            self.error = error
-        return error is not None
+        end = self._end(kind, error, trace)
+        self.next = self._call.succeeded() if end is None else self._call.raised(end)
+        return self._holds(error)
 
     async def __aenter__(self) -> AsyncBlockAttempt:
         return self.__enter__()
@@ -113,7 +102,28 @@ class AsyncBlockAttempt(Attempt):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        return self.__exit__(kind, error, trace)
+        end = self._end(kind, error, trace)
+        self.next = self._call.succeeded() if end is None else self._call.raised(end)
+        return self._holds(error)
+
+    def _end(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> BaseException | None:
+        """Return what the block ended with: its error, a cut, or nothing."""
+        self.next = False
+        scope, self._scope = self._scope, None
+        try:
+            if scope is not None:
+                scope.__exit__(kind, error, trace)
+        except Cut as cut:
+            return cut
+        return error
+
+    def _holds(self, error: BaseException | None) -> bool:
+        """Whether the error of the block does not leave it."""
+        if self.next is not True and self.next is not False:
+            self.error = error
+        return error is not None and self.next is not False
 
 
 class AsyncBlockAttempts:

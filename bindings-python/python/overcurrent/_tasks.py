@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
-sleep = asyncio.sleep
 enter = running.set
 
 _left: set[Future[Any]] = set()
 """Attempts left behind that have not ended; the event loop itself would not keep them."""
+
+
+async def sleep(delay: float) -> None:
+    """Sleep for so many seconds."""
+    await asyncio.sleep(delay)
 
 
 async def carry(call: Call, attempt: Awaitable[R]) -> Future[R]:

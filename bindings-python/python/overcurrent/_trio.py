@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from overcurrent._core import Call
     from overcurrent._library import Timer
 
-sleep = trio.sleep
+
+async def sleep(delay: float) -> None:
+    """Sleep for so many seconds."""
+    await trio.sleep(delay)
 
 
 class Returned:
