@@ -433,3 +433,65 @@ mod documents {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }
+
+#[test]
+fn an_exponent_has_digits() {
+    for text in ["1e", "1e+", "1e-", "1ex", "1e1x"] {
+        assert!(ratio(text).is_err(), "{text}");
+    }
+    assert_eq!(ratio("1e-1"), Ok(100_000));
+}
+
+#[test]
+fn a_draft_of_a_shape_has_that_shape() {
+    let millis = std::time::Duration::from_millis;
+    let backoff = |draft: RetryDraft| draft.build().map(|policy| policy.backoff);
+    assert_eq!(
+        backoff(RetryPolicy::exponential(millis(20), millis(300))),
+        Ok(Backoff::Exponential { initial: MS(20), multiplier: Ppm::new(2_000_000), max: MS(300) })
+    );
+    assert_eq!(
+        backoff(RetryPolicy::linear(millis(20), millis(5), millis(300))),
+        Ok(Backoff::Linear { initial: MS(20), step: MS(5), max: MS(300) })
+    );
+}
+
+#[test]
+fn a_duration_alone_is_read_as_one_in_a_policy() {
+    assert_eq!(Span::from_value(&Value::from(1.5), "hint", Dialect::Python), Ok(MS(1_500)));
+    let refused = Span::from_value(&Value::from(true), "hint", Dialect::Python).unwrap_err();
+    assert_eq!((refused.path.as_str(), refused.value.as_str()), ("hint", "true"));
+}
+
+#[test]
+fn a_small_float_is_written_out_as_far_as_others_write_it() {
+    assert_eq!(Value::from(1e-5), number("1e-5"));
+    assert_eq!(Value::from(9e-6), number("0.000009"));
+    assert_eq!(Value::from(0.0), number("0.0"));
+}
+
+#[test]
+#[cfg(feature = "toml")]
+fn a_float_of_a_document_is_shown_as_its_shortest_decimal() {
+    let text = "[policy.p]\nretry = { budget = { ratio = 1.500 } }";
+    let refused = PolicyDocument::from_toml(text).unwrap_err();
+    assert_eq!((refused.path.as_str(), refused.value.as_str()), ("policy.p.retry.budget.ratio", "1.5"));
+}
+
+#[test]
+#[cfg(any(feature = "toml", feature = "json"))]
+fn a_format_that_a_build_lacks_is_named_with_its_feature() {
+    let rule = |ending| super::text::unreadable("file", ending).rule;
+    assert_eq!(rule("toml"), "is of a format this build was made without, feature `toml`");
+    assert_eq!(rule("yaml"), "must end in `.toml` or `.json`");
+}
+
+#[test]
+fn what_no_policy_can_hold_is_refused_by_name() {
+    use serde::{
+        Deserialize as _,
+        de::value::{BytesDeserializer, Error},
+    };
+    let refused = Value::deserialize(BytesDeserializer::<Error>::new(b"x")).unwrap_err();
+    assert_eq!(refused.to_string(), "invalid type: byte array, expected a value");
+}
