@@ -92,6 +92,21 @@ impl Running {
     }
 }
 
+/// The same call, one that makes its attempt once where `once` is 1.
+fn sparing(call: Call, once: f64) -> Call {
+    if whole(once) == 1 { call.once() } else { call }
+}
+
+/// The number of a verdict: 0 success, 1 ignored, 2 a retryable failure, 3 a final one.
+pub(crate) const fn verdict_code(verdict: Verdict) -> u32 {
+    match verdict {
+        Verdict::Success => 0,
+        Verdict::Ignored => 1,
+        Verdict::Failure(Failure { retryable: true, .. }) => 2,
+        Verdict::Failure(_) => 3,
+    }
+}
+
 /// `enter(guard)`: the epoch of a call that the closed breaker lets pass, its deposit made; −1 where a
 /// call must `begin`.
 pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
@@ -122,22 +137,23 @@ pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f
     })
 }
 
-/// `begin(guard, now)`: a new call, with its first step; its handle is in front of the code.
-pub(crate) fn begin([guard, now, ..]: Args) -> Result<f64, Gone> {
+/// `begin(guard, now, once)`: a new call, with its first step; its handle is in front of the code. `once` is 1
+/// where no failure of it may be retried.
+pub(crate) fn begin([guard, now, once, ..]: Args) -> Result<f64, Gone> {
     let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
     tell(now);
     let now = guard.now();
-    let call = guard.begin(now);
+    let call = sparing(guard.begin(now), once);
     let mut running = Box::new(Running { guard, call, wait: Span::ZERO, rejection: None });
     let code = running.next(now);
     Ok(keep(running) * CODES + code)
 }
 
-/// `adopt(guard, epoch, started)`: the call of one that had entered, its attempt running.
-pub(crate) fn adopt([guard, epoch, started, ..]: Args) -> Result<f64, Gone> {
+/// `adopt(guard, epoch, started, once)`: the call of one that had entered, its attempt running.
+pub(crate) fn adopt([guard, epoch, started, once, ..]: Args) -> Result<f64, Gone> {
     let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
     tell(started);
-    let call = Call::adopt(guard.policy(), pass(epoch), guard.now());
+    let call = sparing(Call::adopt(guard.policy(), pass(epoch), guard.now()), once);
     Ok(keep(Box::new(Running { guard, call, wait: Span::ZERO, rejection: None })))
 }
 

@@ -4,6 +4,7 @@
 //! sets the mark of theirs.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::BTreeMap,
     sync::{
@@ -29,25 +30,34 @@ use crate::{
 const CAPACITY: usize = 4096;
 
 thread_local! {
-    static SUBSCRIPTIONS: RefCell<BTreeMap<u32, Subscription>> = RefCell::default();
+    static SUBSCRIPTIONS: RefCell<BTreeMap<u32, (Subscription, Source)>> = RefCell::default();
     static LAST: Cell<u32> = const { Cell::new(0) };
     /// Set with each arrival. One byte per thread that ever listened stays, as others may hold it.
     static MARK: &'static AtomicBool = Box::leak(Box::default());
 }
 
-fn filter(source: f64) -> Result<Filter, Gone> {
-    let guard = with(source, |guard: &mut Arc<Guard>| Filter::from(&**guard));
-    guard.or_else(|_| with(source, |breaker: &mut Arc<Breaker>| Filter::from(&**breaker)))
+/// Whose events a listener gets; held, as a registry could forget it else. Nothing for all events.
+type Source = Option<Arc<dyn Any>>;
+
+fn filter(source: f64) -> Result<(Filter, Source), Gone> {
+    let guard = with(source, |guard: &mut Arc<Guard>| (Filter::from(&**guard), Arc::clone(guard)));
+    if let Ok((filter, guard)) = guard {
+        return Ok((filter, Some(guard)));
+    }
+    with(source, |breaker: &mut Arc<Breaker>| {
+        let held: Arc<dyn Any> = Arc::clone(breaker) as _;
+        (Filter::from(&**breaker), Some(held))
+    })
 }
 
 /// Listens to a guard or a breaker, or to all there are; answers the listener's number.
 #[napi]
 pub(crate) fn listen(source: Option<f64>) -> napi::Result<u32> {
-    let filter = source.map_or_else(|| Ok(Filter::everything()), filter)?;
+    let (filter, source) = source.map_or_else(|| Ok((Filter::everything(), None)), filter)?;
     let subscription = subscribe(filter, CAPACITY).marking(MARK.with(|mark| *mark));
     let listener = LAST.get() + 1;
     LAST.set(listener);
-    SUBSCRIPTIONS.with_borrow_mut(|all| all.insert(listener, subscription));
+    SUBSCRIPTIONS.with_borrow_mut(|all| all.insert(listener, (subscription, source)));
     Ok(listener)
 }
 
@@ -69,7 +79,7 @@ pub(crate) fn heard(_: Args) -> Result<f64, Gone> {
 #[napi]
 pub(crate) fn take_events(env: Env) -> napi::Result<Vec<Either<u32, Object<'static>>>> {
     let waiting: Vec<(u32, Event)> = SUBSCRIPTIONS.with_borrow(|all| {
-        let drained = all.iter().map(|(listener, subscription)| (*listener, subscription.drain()));
+        let drained = all.iter().map(|(listener, (subscription, _))| (*listener, subscription.drain()));
         drained.flat_map(|(listener, events)| events.map(move |event| (listener, event))).collect()
     });
     let mut taken = Vec::with_capacity(waiting.len() * 2);
@@ -83,7 +93,8 @@ pub(crate) fn take_events(env: Env) -> napi::Result<Vec<Either<u32, Object<'stat
 /// How many events a listener lost, as too many waited.
 #[napi]
 pub(crate) fn events_dropped(listener: u32) -> f64 {
-    SUBSCRIPTIONS.with_borrow(|all| all.get(&listener).map_or(0.0, |one| number(one.dropped())))
+    SUBSCRIPTIONS
+        .with_borrow(|all| all.get(&listener).map_or(0.0, |(subscription, _)| number(subscription.dropped())))
 }
 
 /// The names of all events.

@@ -92,12 +92,16 @@ fn made(
     })
 }
 
+/// What bounds a first attempt, in ns.
+pub(crate) fn limit(policy: &GuardPolicy) -> f64 {
+    let limits = [policy.attempt_timeout, policy.deadline];
+    limits.into_iter().flatten().min().map_or(f64::INFINITY, nanos)
+}
+
 /// Keeps a guard; `own` is whether to keep its breaker and its budget too.
 pub(crate) fn shape(guard: Arc<Guard>, own: (bool, bool)) -> GuardShape {
-    let policy = guard.policy();
-    let limits = [policy.attempt_timeout, policy.deadline];
     GuardShape {
-        limit: limits.into_iter().flatten().min().map_or(f64::INFINITY, nanos),
+        limit: limit(guard.policy()),
         breaker: guard.breaker().filter(|_| own.0).map(|breaker| keep(Arc::clone(breaker))),
         budget: guard.budget().filter(|_| own.1).map(|budget| keep(Arc::clone(budget))),
         handle: keep(guard),

@@ -13,6 +13,8 @@
 //! | `clock` | JavaScript's clock, and the manual one |
 //! | `guard`, `call` | guards and their running calls |
 //! | `breaker`, `budget`, `retry` | the others alone |
+//! | `registry` | guards by key |
+//! | `http` | what HTTP and gRPC say |
 //! | `share` | what one thread hands to another |
 //! | `events` | what was decided, for JavaScript's listeners |
 #![deny(unsafe_code)]
@@ -25,7 +27,9 @@ mod clock;
 mod error;
 mod events;
 mod guard;
+mod http;
 mod raw;
+mod registry;
 mod retry;
 mod share;
 mod slab;

@@ -22,6 +22,7 @@ use overcurrent::{Breaker, Budget};
 
 use crate::{
     breaker, call, clock, events,
+    registry::Keyed,
     slab::{Gone, with},
 };
 
@@ -131,13 +132,16 @@ unsafe extern "C" fn invoke(env: sys::napi_env, info: sys::napi_callback_info) -
 }
 
 /// `words(handle)`: the words of a breaker or a budget as an `ArrayBuffer` over the same memory;
-/// undefined where the runtime refuses that. The buffer keeps the words alive.
+/// undefined where the runtime refuses that, or where a registry may forget them. The buffer keeps the words alive.
 ///
 /// # Safety
 /// For Node-API only.
 unsafe extern "C" fn words(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: they are those of this callback.
     let ([handle, ..], _) = unsafe { arguments(env, info) };
+    if with(handle, |_: &mut Keyed| ()).is_ok() {
+        return ptr::null_mut();
+    }
     let breaker = with(handle, |breaker: &mut Arc<Breaker>| Arc::clone(breaker));
     let budget = with(handle, |budget: &mut Arc<Budget>| Arc::clone(budget));
     match (breaker, budget) {

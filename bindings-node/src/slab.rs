@@ -10,7 +10,11 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use overcurrent::{Breaker, Budget, Guard, ManualClock, Retry};
 
-use crate::{call::Running, retry::Series};
+use crate::{
+    call::Running,
+    registry::{Guards, Keyed},
+    retry::Series,
+};
 
 /// No such object: a handle that was freed, or one of another kind.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +30,14 @@ impl From<Gone> for napi::Error {
 pub(crate) trait Kept: Sized {
     fn hold(self) -> Held;
     fn of(held: &mut Held) -> Option<&mut Self>;
+    /// The object of this kind that a key of a registry stands for now.
+    fn keyed(_: &Keyed) -> Option<Self> {
+        None
+    }
 }
 
 macro_rules! held {
-    ($($kind:ident($object:ty),)*) => {
+    ($($kind:ident($object:ty) $(or $keyed:path)?,)*) => {
         /// Whatever JavaScript can hold.
         pub(crate) enum Held { $($kind($object),)* }
 
@@ -41,14 +49,20 @@ macro_rules! held {
             fn of(held: &mut Held) -> Option<&mut Self> {
                 match held { Held::$kind(object) => Some(object), _ => None }
             }
+
+            $(fn keyed(keyed: &Keyed) -> Option<Self> {
+                $keyed(keyed)
+            })?
         })*
     };
 }
 
 held! {
-    Guard(Arc<Guard>),
-    Breaker(Arc<Breaker>),
-    Budget(Arc<Budget>),
+    Guard(Arc<Guard>) or Keyed::guard,
+    Breaker(Arc<Breaker>) or Keyed::breaker,
+    Budget(Arc<Budget>) or Keyed::budget,
+    Registry(Rc<Guards>),
+    Keyed(Keyed),
     Retry(Rc<Retry>),
     Series(Series),
     Call(Box<Running>),
@@ -90,8 +104,12 @@ pub(crate) fn keep(object: impl Kept) -> f64 {
 pub(crate) fn with<T: Kept, R>(handle: f64, work: impl FnOnce(&mut T) -> R) -> Result<R, Gone> {
     SLAB.with_borrow_mut(|slab| {
         let place = slab.places.get_mut(index(handle)).filter(|place| place.turn == turn(handle));
-        let held = place.and_then(|place| place.held.as_mut());
-        held.and_then(T::of).map(work).ok_or(Gone)
+        let held = place.and_then(|place| place.held.as_mut()).ok_or(Gone)?;
+        if let Some(object) = T::of(held) {
+            return Ok(work(object));
+        }
+        let keyed = if let Held::Keyed(keyed) = held { T::keyed(keyed) } else { None };
+        keyed.map(|mut object| work(&mut object)).ok_or(Gone)
     })
 }
 

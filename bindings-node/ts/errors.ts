@@ -4,10 +4,10 @@
  * `instanceof` goes by the code: the package may be there several times (in two versions, in the sandbox of a
  * test runner), and an error of one copy is one for the others too.
  */
-import { native, type Refusal, type Refused } from './native.js'
+import { native, type Full, type Refusal, type Refused } from './native.js'
 import type { RejectReason, StopReason } from './words.js'
 
-type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED'
+type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' | 'REGISTRY_FULL'
 
 /** Where an error of any copy of this package keeps its code. */
 const CODE: unique symbol = Symbol.for('overcurrent.code') as never
@@ -100,6 +100,22 @@ export class DeadlineExceeded extends OvercurrentError {
   readonly code = 'DEADLINE_EXCEEDED'
 }
 
+/** A registry has no room for a new key: it is full, and nothing in it is idle. */
+export class RegistryFull extends OvercurrentError {
+  readonly code = 'REGISTRY_FULL'
+  /** What the guard would have been named. */
+  readonly guard: string
+  /** How many guards the registry may hold. */
+  readonly capacity: number
+
+  /** @internal */
+  constructor({ message, guard, capacity }: Full) {
+    super(message)
+    this.guard = guard
+    this.capacity = capacity
+  }
+}
+
 /** The code of each class; every code is one of `OvercurrentError`. */
 const kinds = new Map<unknown, Code | true>([
   [OvercurrentError, true],
@@ -107,10 +123,18 @@ const kinds = new Map<unknown, Code | true>([
   [BreakerOpen, 'BREAKER_OPEN'],
   [AttemptTimeout, 'ATTEMPT_TIMEOUT'],
   [DeadlineExceeded, 'DEADLINE_EXCEEDED'],
+  [RegistryFull, 'REGISTRY_FULL'],
 ])
 
 // On the prototypes, as for the errors of the language, so that `stack` and `toString` begin with the name.
-for (const type of [OvercurrentError, InvalidPolicy, BreakerOpen, AttemptTimeout, DeadlineExceeded]) {
+for (const type of [
+  OvercurrentError,
+  InvalidPolicy,
+  BreakerOpen,
+  AttemptTimeout,
+  DeadlineExceeded,
+  RegistryFull,
+]) {
   Object.defineProperty(type.prototype, 'name', { value: type.name, writable: true, configurable: true })
   Object.defineProperty(type.prototype, CODE, { value: kinds.get(type) })
 }

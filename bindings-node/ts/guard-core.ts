@@ -8,7 +8,7 @@ import { attend } from './channels.js'
 import { host, type Time } from './clock.js'
 import { Endless, type Deadlines } from './deadlines.js'
 import { quietly } from './errors.js'
-import type { Judge } from './judge.js'
+import { Judge, type Rules } from './judge.js'
 import { Listeners } from './listeners.js'
 import { native, own, type GuardShape } from './native.js'
 
@@ -21,6 +21,8 @@ export class GuardCore {
   readonly deadlines: Deadlines
   readonly trustsValues: boolean
   readonly calls = new Calls()
+  /** The rules of a protocol that its calls are of. */
+  readonly rules: Rules | undefined = undefined
   #listeners: Listeners | undefined = undefined
   /** The lane of the budget that says what it holds, where there is a budget to be seen. */
   private readonly held: Uint32Array | undefined
@@ -79,6 +81,21 @@ export class GuardCore {
     if (time === this.time) return this
     const own = { time: { value: time }, deadlines: { value: this.deadlines.apart(() => time.now()) } }
     return Object.create(this, own) as GuardCore
+  }
+
+  /** Itself for one call of a protocol. */
+  under(rules: Rules): GuardCore {
+    const judge = new Judge(this.judge, rules)
+    return Object.create(this, {
+      rules: { value: rules },
+      judge: { value: judge },
+      trustsValues: { value: judge.trustsValues },
+    }) as GuardCore
+  }
+
+  /** 1 where no failure of a call may be retried. */
+  get once(): number {
+    return this.rules?.repeatable === false ? 1 : 0
   }
 
   /** The attempt of a call that had entered succeeded. Whether that was all there was to decide. */

@@ -8,7 +8,7 @@ import { Budget, budgetOf } from './budget.js'
 import { accepted, refuse } from './errors.js'
 import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
-import { HOOKS, Judge, type JudgeOptions } from './judge.js'
+import { HOOKS, Judge, type JudgeOptions, type Rules } from './judge.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
 import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
@@ -37,7 +37,7 @@ export interface GuardPolicy {
 
 export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions
 
-type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
+export type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
 
 /** Reads the policy of a guard from a document. */
 type Reader = (brought: Brought) => GuardShape | Refused
@@ -46,6 +46,10 @@ type Reader = (brought: Brought) => GuardShape | Refused
 export let sourceOf: (guard: Guard) => number
 /** What surrounds a call of a guard that begins now. */
 export let surroundings: (guard: Guard) => GuardCore
+/** The same for a call of a protocol. */
+export let under: (guard: Guard, rules: Rules) => GuardCore
+/** Whether a guard was disposed of. */
+export let isClosed: (guard: Guard) => boolean
 
 /**
  * Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
@@ -63,6 +67,8 @@ export class Guard {
   static {
     surroundings = guard => guard.#surrounding()
     sourceOf = guard => guard.#core.handle
+    isClosed = guard => guard.#core.calls.closed !== undefined
+    under = (guard, rules) => (disabled.isOn ? guard.#surrounding() : guard.#surrounding().under(rules))
   }
 
   /**
@@ -120,8 +126,7 @@ export class Guard {
    * @throws InvalidPolicy where it holds no such valid policy; what reading the file throws
    */
   static fromFile(path: string | URL, name: string, options: DocumentOptions = {}): Guard {
-    const file = path instanceof URL ? fileURLToPath(path) : String(path)
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file))
+    const { file, text } = opened(path)
     return read(file, text, name, options)
   }
 
@@ -247,6 +252,12 @@ export class Guard {
     await this.drain()
     this[Symbol.dispose]()
   }
+}
+
+/** The text of a policy file. */
+export function opened(path: string | URL): { file: string; text: string } {
+  const file = path instanceof URL ? fileURLToPath(path) : String(path)
+  return { file, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file)) }
 }
 
 function read(file: string, text: string, name: string, options: DocumentOptions): Guard {

@@ -20,6 +20,7 @@ export {
   DeadlineExceeded,
   InvalidPolicy,
   OvercurrentError,
+  RegistryFull,
   callInfo,
   type CallInfo,
 } from './errors.js'
@@ -53,6 +54,7 @@ export {
   type Jitter,
   type Window,
 } from './policy.js'
+export { Registry, type RegistryOptions } from './registry.js'
 export { Retry, RetryCall, type Decision, type Failure, type RetryOptions, type RetryPolicy } from './retry.js'
 export type { CallOptions, Context } from './run.js'
 export type { Token } from './share.js'

@@ -9,10 +9,12 @@
  * | `on` | a failure that may be retried |
  * | else | ignored: not of the kind that tells about the dependency |
  *
+ * In a call of an adapter, the rules of its protocol say what the hooks leave open.
+ *
  * A hook that throws is reported once and taken for one that had nothing to say.
  */
 import { BreakerOpen, accepted, refuse } from './errors.js'
-import { native } from './native.js'
+import { native, type Meaning } from './native.js'
 import type { Duration } from './policy.js'
 import { Reporter, shown } from './report.js'
 
@@ -49,6 +51,16 @@ export interface JudgeOptions {
   readonly classify?: Classify | undefined
 }
 
+/** What an adapter knows of one call of its protocol. */
+export interface Rules {
+  /** Whether the call may be made more than once; else no failure of it is retried, not even a timeout. */
+  readonly repeatable: boolean
+  /** What a result means that the hooks of the guard leave open. */
+  meaning(result: Result): Meaning
+  /** Lets go of what the last attempt returned: another one follows, after a wait. */
+  discard(): void
+}
+
 type Predicate = (error: unknown) => boolean
 
 /** The names of the options that say what a result means. */
@@ -58,12 +70,26 @@ export class Judge {
   readonly #classify: Classify | undefined
   readonly #ignore: readonly Predicate[]
   readonly #on: readonly Predicate[] | undefined
-  readonly #reporter = new Reporter('OVERCURRENT_HOOK')
+  readonly #reporter: Reporter
+  readonly #rules: Rules | undefined
   /** The hint of the verdict given last, and the same in ns; NaN where there was none. */
   given: Duration | undefined = undefined
   hint = NaN
 
-  constructor({ classify, ignore, on }: JudgeOptions) {
+  constructor(options: JudgeOptions)
+  /** The hooks of another one, and rules for what they leave open. */
+  constructor(other: Judge, rules: Rules)
+  constructor(given: JudgeOptions | Judge, rules?: Rules) {
+    this.#rules = rules
+    if (given instanceof Judge) {
+      this.#classify = given.#classify
+      this.#ignore = given.#ignore
+      this.#on = given.#on
+      this.#reporter = given.#reporter
+      return
+    }
+    const { classify, ignore, on } = given
+    this.#reporter = new Reporter('OVERCURRENT_HOOK')
     if (classify !== undefined && typeof classify !== 'function') refuse('classify', classify, 'must be a function')
     this.#classify = classify
     this.#ignore = predicates('ignore', ignore) ?? []
@@ -77,18 +103,19 @@ export class Judge {
 
   /** Whether every value is a success. */
   get trustsValues(): boolean {
-    return this.#classify === undefined
+    return this.#classify === undefined && this.#rules === undefined
   }
 
   value(value: unknown): number {
-    return this.#asked({ value }) ?? SUCCESS
+    return this.#asked({ value }) ?? this.#ruled({ value }) ?? SUCCESS
   }
 
   error(error: unknown): number {
     const verdict = this.#asked({ error })
     if (verdict !== undefined) return verdict
     if (error instanceof BreakerOpen || this.#any('ignore', this.#ignore, error)) return IGNORED
-    return this.#on === undefined || this.#any('on', this.#on, error) ? RETRYABLE : IGNORED
+    if (this.#on !== undefined && !this.#any('on', this.#on, error)) return IGNORED
+    return this.#ruled({ error }) ?? RETRYABLE
   }
 
   #asked(result: Result): number | undefined {
@@ -101,6 +128,13 @@ export class Judge {
       this.#reporter.report('the hook `classify`', error)
       return undefined
     }
+  }
+
+  #ruled(result: Result): number | undefined {
+    if (this.#rules === undefined) return undefined
+    const { verdict, hint = NaN } = this.#rules.meaning(result)
+    this.hint = hint
+    return verdict
   }
 
   #meant(verdict: Verdict | undefined | void): number | undefined {

@@ -21,6 +21,26 @@ export interface Refusal {
   retryAfterMs?: number
 }
 
+/** No room in a registry. */
+export interface Full {
+  message: string
+  guard: string
+  capacity: number
+}
+
+/** What there is to know of an HTTP request. */
+export interface HttpRequest {
+  method: string
+  hasIdempotencyKey: boolean
+  hasReplayableBody: boolean
+}
+
+/** What a result means: a verdict as a call is told it, and how many ns the server asked to wait. */
+export interface Meaning {
+  verdict: number
+  hint?: number
+}
+
 /** What a guard is given beside its policy. */
 export interface Brought {
   clock: number | undefined
@@ -64,8 +84,8 @@ interface Native {
   enter(guard: number): number
   deposit(guard: number): number
   record(guard: number, epoch: number, outcome: number, started: number, now: number): number
-  begin(guard: number, now: number): number
-  adopt(guard: number, epoch: number, started: number): number
+  begin(guard: number, now: number, once: number): number
+  adopt(guard: number, epoch: number, started: number, once: number): number
   next(call: number, now: number): number
   settled(call: number, verdict: number, hint: number, now: number): number
   cut(call: number, now: number): number
@@ -88,6 +108,28 @@ interface Native {
   clockMove(clock: number, by: unknown, set: boolean): Refused | null
   guardNew(name: string, policy: unknown, brought: Brought): GuardShape | Refused
   guardRead(file: string, text: string, name: string, brought: Brought): GuardShape | Refused
+  registryNew(name: string | undefined, capacity: unknown, policy: unknown, brought: Brought): number | Refused
+  registryRead(
+    file: string,
+    text: string,
+    policy: string,
+    name: string | undefined,
+    capacity: unknown,
+    brought: Brought,
+  ): number | Refused
+  registryNamed(registry: number, key: string): string
+  registryEnter(registry: number, name: string, now: number): GuardShape | Refused | Full
+  registryHas(registry: number, name: string): boolean
+  registryKeys(registry: number): string[]
+  registryExtent(registry: number): { size: number; capacity: number; evictions: number }
+  httpRepeatable(request: HttpRequest): boolean
+  httpAnswered(request: HttpRequest, status: number, retryAfter: string | undefined, now: number): Meaning
+  httpFailed(request: HttpRequest): Meaning
+  httpAuthority(scheme: string, host: string, port: number | undefined): string
+  httpRetryAfterHeader(wait: unknown): string | Refused
+  httpIdempotencyKey(): string
+  grpcPushback(): string
+  grpcVerdict(status: number, pushback: string | undefined, repeatable: boolean): Meaning
   listen(source: number | undefined): number
   unlisten(listener: number): void
   takeEvents(): unknown[]

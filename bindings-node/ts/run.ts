@@ -181,7 +181,7 @@ class Run<T> implements Cancellable {
     }
     if (epoch < 0) {
       attend()
-      const step = native.begin(guard.handle, now)
+      const step = native.begin(guard.handle, now, guard.once)
       this.call = Math.floor(step / CODES)
       this.follow(step % CODES, now)
       tell()
@@ -284,7 +284,8 @@ class Run<T> implements Cancellable {
 
   /** The native call; made now, if the call was healthy so far. */
   private adopted(): number {
-    if (this.call === NO_CALL) this.call = native.adopt(this.guard.handle, this.epoch, this.started)
+    const { guard } = this
+    if (this.call === NO_CALL) this.call = native.adopt(guard.handle, this.epoch, this.started, guard.once)
     return this.call
   }
 
@@ -328,6 +329,7 @@ class Run<T> implements Cancellable {
 
   private wait(nanos: number): void {
     const { guard } = this
+    guard.rules?.discard()
     guard.calls.waiting.add(this)
     // Fake timers keep no context.
     const scope = (this.scope ??= new AsyncResource('overcurrent', RESOURCE))

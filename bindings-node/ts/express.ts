@@ -1,0 +1,30 @@
+/**
+ * Express answers for a breaker that is open: 503, and Retry-After where the time is known.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS, TEXT, retryAfter } from './adapters/unavailable.js'
+import { BreakerOpen } from './errors.js'
+
+export { retryAfter }
+
+/**
+ * Middleware for errors: answers a `BreakerOpen` with 503, and with Retry-After in whole seconds, rounded up, where
+ * the time is known. Other errors go on, and so does one that comes when the response has begun. It belongs after
+ * the routes.
+ *
+ * @example
+ * app.get('/pay', async (request, response) => response.json(await payments.call(pay)))
+ * app.use(breakerOpen())
+ */
+export function breakerOpen(): (
+  error: unknown,
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void {
+  // Express knows it by its four parameters.
+  return (error, _request, response, next) => {
+    if (!(error instanceof BreakerOpen) || response.headersSent) return next(error)
+    response.writeHead(STATUS, { 'content-type': 'text/plain; charset=utf-8', ...retryAfter(error) }).end(TEXT)
+  }
+}

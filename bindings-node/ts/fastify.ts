@@ -1,0 +1,28 @@
+/**
+ * Fastify answers for a breaker that is open: 503, and Retry-After where the time is known.
+ */
+import type { FastifyPluginCallback } from 'fastify'
+import { STATUS, TEXT, retryAfter } from './adapters/unavailable.js'
+import { BreakerOpen } from './errors.js'
+
+export { retryAfter }
+
+/**
+ * A plugin: where a route throws `BreakerOpen`, it is answered with 503, and with Retry-After in whole seconds,
+ * rounded up, where the time is known. Other errors are thrown on to the handler that was there before. It sets the
+ * error handler of the instance that it is registered with; one of your own there can use `retryAfter` instead.
+ *
+ * @example
+ * app.register(breakerOpen)
+ * app.get('/pay', () => payments.call(pay))
+ */
+export const breakerOpen: FastifyPluginCallback = (app, _options, done) => {
+  app.setErrorHandler((error, _request, reply) => {
+    if (!(error instanceof BreakerOpen)) throw error
+    return reply.code(STATUS).headers(retryAfter(error)).send({ statusCode: STATUS, error: TEXT, message: TEXT })
+  })
+  done()
+}
+
+// For the instance that registers it, not for one of its own.
+Object.defineProperty(breakerOpen, Symbol.for('skip-override'), { value: true })

@@ -1,0 +1,94 @@
+/**
+ * A guarded `fetch`. Requests go through guards, each server's own.
+ *
+ * An attempt is over with the head of the response; its body is read by whoever asked for it.
+ */
+import { refuse } from './errors.js'
+import { Exchange, HTTP_OPTIONS, Keys, either, type HttpOptions, type Told } from './adapters/exchange.js'
+import { Guards, authority } from './adapters/guards.js'
+import type { Result } from './judge.js'
+import type { HttpRequest } from './native.js'
+import type { Context } from './run.js'
+
+/** What a guarded `fetch` can be given. */
+export type FetchOptions = HttpOptions & {
+  /** What sends the requests; the global `fetch` by default. */
+  readonly fetch?: typeof globalThis.fetch | undefined
+}
+
+class FetchExchange extends Exchange<Response> {
+  constructor(
+    request: HttpRequest,
+    private readonly fetch: (context: Context) => Promise<Response>,
+  ) {
+    super(request)
+  }
+
+  async send(context: Context): Promise<Response> {
+    const response = await this.fetch(context)
+    this.keep(context, response)
+    return response
+  }
+
+  protected told({ value }: Result): Told {
+    if (!(value instanceof Object)) return 'no answer'
+    const { status, headers } = value as Response
+    return { status, retryAfter: headers.get('retry-after') ?? undefined }
+  }
+
+  protected close(response: Response): void {
+    // Nobody waits for that, and it may be read already.
+    response.body?.cancel().catch(() => undefined)
+  }
+}
+
+/** Whether a body can be sent once more. One that is read as it is sent cannot. */
+function isReplayable(body: unknown): boolean {
+  if (body == null || typeof body === 'string') return true
+  const kinds = [URLSearchParams, FormData, Blob, ArrayBuffer]
+  return ArrayBuffer.isView(body) || kinds.some(kind => body instanceof kind)
+}
+
+/**
+ * A `fetch` whose requests go through guards, by default one for each server, by host and port.
+ *
+ * What is tried again are requests whose method is idempotent or that have an `Idempotency-Key`, and whose body can
+ * be sent again. `Retry-After` is heeded. The last response comes back as it is, also one that tells of a failure.
+ * The caller's `signal` ends the call at once.
+ *
+ * @param options the policy of each guard, or `guards`; `idempotencyKey`, whether requests get one; `fetch`, what
+ * sends them
+ * @throws InvalidPolicy naming the option, the value and the rule it breaks
+ *
+ * @example
+ * const fetch = guardedFetch({ attemptTimeout: '2s' })
+ * const response = await fetch(url)
+ */
+export function guardedFetch(options: FetchOptions = {}): typeof globalThis.fetch {
+  const { fetch: inner } = options
+  if (inner !== undefined && typeof inner !== 'function') refuse('fetch', inner, 'must be a function')
+  const guards = new Guards(options, [...HTTP_OPTIONS, 'fetch'])
+  const keys = new Keys(options)
+
+  return async function fetch(input, init = {}) {
+    const given = input instanceof Request ? input : undefined
+    // What is wrong with the request itself is said here, and no guard hears of it.
+    const url = new URL(given?.url ?? String(input))
+    const headers = new Headers(init.headers ?? given?.headers)
+    const body = init.body ?? given?.body ?? null
+    const { method } = new Request(url, { method: init.method ?? given?.method ?? 'GET', body: body && '' })
+    const has = headers.has(keys.header)
+    const request = {
+      method,
+      hasIdempotencyKey: keys.known(has),
+      hasReplayableBody: init.body == null ? body === null : isReplayable(init.body),
+    }
+    const caller = init.signal === undefined ? given?.signal : init.signal
+    const exchange = new FetchExchange(request, ({ signal, idempotencyKey }) => {
+      if (keys.adds(has)) headers.set(keys.header, idempotencyKey)
+      return (inner ?? globalThis.fetch)(input, { ...init, headers, signal: either(signal, caller) })
+    })
+    const guard = guards.guard(() => authority(url))
+    return exchange.call(guard, context => exchange.send(context), { signal: caller ?? undefined })
+  }
+}
