@@ -2,9 +2,10 @@
  * A guarded adapter for axios. Requests go through guards, each server's own.
  */
 import type { AxiosAdapter, AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
-import { refuse } from './errors.js'
+import { isReplayable } from './adapters/body.js'
 import { Exchange, HTTP_OPTIONS, Keys, either, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
+import { refuse } from './errors.js'
 import type { Result } from './judge.js'
 import type { Context } from './run.js'
 
@@ -47,12 +48,6 @@ class AxiosExchange extends Exchange<AxiosResponse> {
     if (typeof data?.destroy === 'function') data.destroy()
     else if (typeof data?.cancel === 'function') Promise.resolve(data.cancel()).catch(() => undefined)
   }
-}
-
-/** Whether a body, as axios hands it to an adapter, can be sent once more. */
-function isReplayable(data: unknown): boolean {
-  if (data == null || typeof data === 'string' || ArrayBuffer.isView(data)) return true
-  return [ArrayBuffer, Blob, FormData, URLSearchParams].some(kind => data instanceof kind)
 }
 
 /** The address of a request, as far as it tells the server. */

@@ -3,9 +3,10 @@
  *
  * An attempt is over with the head of the response; its body is read by whoever asked for it.
  */
-import { refuse } from './errors.js'
+import { isReplayable } from './adapters/body.js'
 import { Exchange, HTTP_OPTIONS, Keys, either, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
+import { refuse } from './errors.js'
 import type { Result } from './judge.js'
 import type { HttpRequest } from './native.js'
 import type { Context } from './run.js'
@@ -40,13 +41,6 @@ class FetchExchange extends Exchange<Response> {
     // Nobody waits for that, and it may be read already.
     response.body?.cancel().catch(() => undefined)
   }
-}
-
-/** Whether a body can be sent once more. One that is read as it is sent cannot. */
-function isReplayable(body: unknown): boolean {
-  if (body == null || typeof body === 'string') return true
-  const kinds = [URLSearchParams, FormData, Blob, ArrayBuffer]
-  return ArrayBuffer.isView(body) || kinds.some(kind => body instanceof kind)
 }
 
 /**

@@ -2,6 +2,7 @@
  * An interceptor for the dispatchers of undici. Requests go through guards, each server's own.
  */
 import type { Dispatcher } from 'undici'
+import { isReplayable } from './adapters/body.js'
 import { Attempt, Course, UndiciExchange } from './adapters/dispatch.js'
 import { HTTP_OPTIONS, Keys, type HttpOptions } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
@@ -20,11 +21,6 @@ function flat(headers: Options['headers']): string[] {
   return pairs.flatMap(([name, values]) =>
     [values].flat().flatMap(value => (value === undefined ? [] : [name, String(value)])),
   )
-}
-
-/** Whether a body can be sent once more. One that is read as it is sent cannot. */
-function isReplayable(body: unknown): boolean {
-  return body == null || typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof FormData
 }
 
 /** The server of a request. */

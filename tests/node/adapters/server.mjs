@@ -15,17 +15,13 @@ export class Server {
   /** The requests as they arrived. */
   seen = []
   #answers = []
-  #connections = new Set()
   #server = createServer((request, response) => void this.#serve(request, response))
 
   /** A server that is there until the test is over. */
   static async start(t) {
     const server = new Server()
     server.#server.keepAliveTimeout = 0
-    server.#server.on('connection', socket => {
-      server.#connections.add(socket)
-      socket.on('error', () => {}).once('close', () => server.#connections.delete(socket))
-    })
+    server.#server.on('connection', socket => socket.on('error', () => {}))
     await new Promise(resolve => server.#server.listen(0, '127.0.0.1', resolve))
     t.after(() => {
       server.#server.close()
@@ -42,9 +38,9 @@ export class Server {
     return `http://${this.host}/`
   }
 
-  /** How many connections are open now. */
-  get connections() {
-    return this.#connections.size
+  /** Whether all exchanges have come to their end, one way or the other. */
+  get isQuiet() {
+    return this.seen.every(({ over }) => over)
   }
 
   get methods() {
@@ -73,7 +69,9 @@ export class Server {
       return // The client went away.
     }
     const { method, url, headers, socket } = request
-    this.seen.push({ method, url, headers, body })
+    const seen = { method, url, headers, body, over: false }
+    this.seen.push(seen)
+    response.on('close', () => (seen.over = true))
     const { status = 200, headers: own = {}, parts = ['well'], gap = 0, resets, hangs } = this.#answers.shift() ?? {}
     if (resets) return socket.resetAndDestroy()
     if (hangs) return
