@@ -11,11 +11,10 @@ import { Breaker } from './breaker.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { RegistryFull, accepted, refuse } from './errors.js'
-import { Guard, isClosed, opened, type DocumentOptions } from './guard.js'
+import { Guard, isClosed, opened, type DocumentOptions, type GuardOptions } from './guard.js'
 import { Judge } from './judge.js'
 import { native, own, type Brought, type Full, type GuardShape, type Refused } from './native.js'
 import { TIMED, kept, live, replaced, without } from './options.js'
-import type { GuardOptions } from './policy.js'
 import { taken } from './retry.js'
 
 /** What can be set of a registry itself. */
