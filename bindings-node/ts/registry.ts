@@ -15,6 +15,7 @@ import { Guard, isClosed, opened, type DocumentOptions, type GuardOptions } from
 import { Judge } from './judge.js'
 import { native, own, type Brought, type Full, type GuardShape, type Refused } from './native.js'
 import { TIMED, kept, live, replaced, without } from './options.js'
+import type { BreakerPolicy } from './policy.js'
 import { taken } from './retry.js'
 
 /** What can be set of a registry itself. */
@@ -25,8 +26,8 @@ interface Bounds {
   readonly capacity?: number | undefined
 }
 
-/** Those of each guard, and of the registry itself. A budget among them is one for all keys. */
-export type RegistryOptions = GuardOptions & Bounds
+/** Those of each guard, and of the registry itself. A budget among them is one for all keys; breakers are not shared. */
+export type RegistryOptions = Omit<GuardOptions, 'breaker'> & Bounds & { readonly breaker?: BreakerPolicy | boolean | undefined }
 
 const BOUNDS = ['name', 'capacity']
 const CAPACITY = 10_000

@@ -34,6 +34,8 @@ test('`import` and `require` give the same objects', async () => {
     'ManualClock',
     'OvercurrentError',
     'Permit',
+    'Registry',
+    'RegistryFull',
     'Retry',
     'RetryCall',
     'Subscription',

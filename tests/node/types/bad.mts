@@ -4,6 +4,7 @@ import {
   BreakerOpen,
   Guard,
   ManualClock,
+  Registry,
   Retry,
   compose,
   exponential,
@@ -12,6 +13,8 @@ import {
   type Context,
   type Permit,
 } from 'overcurrent'
+import { guardedFetch } from 'overcurrent/fetch'
+import { guardInterceptor as guardCalls } from 'overcurrent/grpc'
 import { captureEvents, disabled, instant } from 'overcurrent/testing'
 
 // @ts-expect-error a name is needed
@@ -118,4 +121,12 @@ captureEvents({ retry: new Retry() })
 captureEvents({}, events => events.push())
 // @ts-expect-error internals stay inside
 import('overcurrent/bindings-node/dist/native.js')
+// @ts-expect-error guards are brought or made, not both
+guardedFetch({ guards: guard, attemptTimeout: '2s' })
+// @ts-expect-error each key has a breaker of its own
+new Registry({ breaker: new Breaker() })
+// @ts-expect-error the size is read-only
+new Registry().size = 1
+// @ts-expect-error a target is a text
+guardCalls(new URL('http://target'))
 console.log(wrong, reason, permit, wait, now, received)

@@ -1,11 +1,14 @@
 /** What must pass: the public types as users write them. */
 import {
   Breaker,
+  type BreakerOpen,
   Budget,
   Guard,
   InvalidPolicy,
   ManualClock,
   OvercurrentError,
+  Registry,
+  RegistryFull,
   Retry,
   callInfo,
   compose,
@@ -22,9 +25,21 @@ import {
   type Event,
   type GuardOptions,
   type Permit,
+  type RegistryOptions,
   type StateChangeEvent,
   type Token,
 } from 'overcurrent'
+import { Client, credentials, type Interceptor } from '@grpc/grpc-js'
+import axios, { type AxiosInstance } from 'axios'
+import express from 'express'
+import fastify from 'fastify'
+import { guardedAdapter } from 'overcurrent/axios'
+import * as expressly from 'overcurrent/express'
+import * as fastly from 'overcurrent/fastify'
+import { guardedFetch, type FetchOptions } from 'overcurrent/fetch'
+import { guardInterceptor as guardCalls, type GrpcOptions } from 'overcurrent/grpc'
+import { guardInterceptor } from 'overcurrent/undici'
+import { Agent, type Dispatcher } from 'undici'
 import { ManualClock as TestClock, captureEvents, disabled, instant, type Captured, type Switched } from 'overcurrent/testing'
 
 class NotFound extends Error {}
@@ -133,7 +148,7 @@ try {
 } catch (error) {
   const info: CallInfo | undefined = callInfo(error)
   if (error instanceof OvercurrentError) {
-    const code: 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' = error.code
+    const code: 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' | 'REGISTRY_FULL' = error.code
     const plain: Record<string, unknown> = error.toJSON()
     OvercurrentError.captureStack = plain['code'] === undefined
     console.log(code, info?.attempts, info?.elapsedMs, info?.stop)
@@ -157,3 +172,25 @@ clock.set(Number(now))
   const counted: Promise<number> = captureEvents({}, async told => told.length)
   console.log(switched, settled, thenable, given, test, first, counted)
 }
+
+const registryOptions: RegistryOptions = { name: 'hosts', capacity: 10, attemptTimeout: '2s', breaker: { failureRate: 0.5 }, on: Error }
+const registry = new Registry(registryOptions)
+Registry.fromFile('overcurrent.toml', 'payments', { name: 'hosts', seed: 1 })
+const known: Guard | undefined = registry.get('one')
+const keys: string[] = [...registry]
+const counts: number[] = [registry.size, registry.capacity, registry.evictions]
+for (const each of registry.values()) each.name satisfies string
+const full = (error: unknown): number | undefined => (error instanceof RegistryFull ? error.capacity : undefined)
+
+const fetchOptions: FetchOptions = { guards: registry, idempotencyKey: 'X-Request-Id', fetch }
+const guarded: typeof fetch = guardedFetch(fetchOptions)
+guardedFetch({ attemptTimeout: '2s', retry: false, idempotencyKey: true, classify: ({ value }) => (value === 1 ? 'ignored' : undefined) })
+const dispatcher: Dispatcher = new Agent().compose(guardInterceptor({ guards: guard }))
+const http: AxiosInstance = axios.create({ adapter: guardedAdapter(axios.getAdapter('http'), { capacity: 5 }) })
+const grpcOptions: GrpcOptions = { idempotent: new Set(['/shop.Orders/Get']), guards: registry }
+const interceptors: Interceptor[] = [guardCalls('target', grpcOptions), guardCalls('target', { idempotent: path => path === '' })]
+new Client('target', credentials.createInsecure(), { interceptors })
+express().use(expressly.breakerOpen())
+fastify().register(fastly.breakerOpen)
+const header: string | undefined = fastly.retryAfter({} as BreakerOpen)['retry-after']
+console.log(known, keys, counts, full, guarded, dispatcher, http, header)
