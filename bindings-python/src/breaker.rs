@@ -14,7 +14,7 @@ use crate::{
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
     events::{Subscription, deliver, subscribed},
-    first,
+    first, fork,
     hooks::{Hooks, Raw, Settings},
     permit::Permit,
     switch,
@@ -239,8 +239,9 @@ impl Breaker {
             let name = self.name.as_deref().unwrap_or(name);
             let (clock, seed) = (time.clock(), self.seed.or(seed));
             let origin = self.origin.unwrap_or_else(|| clock.now());
-            let core = Core::since(name, self.policy.clone(), clock, origin, seed);
-            Live { core: Arc::new(core), time: Python::attach(|py| time.clone_ref(py)) }
+            let core = Arc::new(Core::since(name, self.policy.clone(), clock, origin, seed));
+            fork::remember(&core);
+            Live { core, time: Python::attach(|py| time.clone_ref(py)) }
         });
         &live.core
     }

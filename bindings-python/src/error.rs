@@ -9,11 +9,10 @@ use pyo3::{
     create_exception,
     exceptions::{PyBaseException, PyValueError},
     prelude::*,
-    sync::PyOnceLock,
     types::PyType,
 };
 
-use crate::value::secs;
+use crate::{imported::Imported, value::secs};
 
 create_exception!(
     overcurrent._core,
@@ -22,17 +21,17 @@ create_exception!(
     "Tells a call that its attempt was cut by the guard; never leaves this package."
 );
 
-/// An exception class of the package, looked up once.
+/// An exception class of the package.
 macro_rules! class {
     ($py:expr, $name:literal) => {{
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        CLASS.import($py, "overcurrent._errors", $name)
+        static CLASS: Imported = Imported::new("overcurrent._errors", $name);
+        CLASS.get($py)
     }};
 }
 
-fn raise(class: PyResult<&Bound<'_, PyType>>, args: impl pyo3::PyErrArguments + 'static) -> PyErr {
-    match class {
-        Ok(class) => PyErr::from_type(class.clone(), args),
+fn raise(class: PyResult<Bound<'_, PyAny>>, args: impl pyo3::PyErrArguments + 'static) -> PyErr {
+    match class.and_then(|class| Ok(class.cast_into::<PyType>()?)) {
+        Ok(class) => PyErr::from_type(class, args),
         Err(error) => error,
     }
 }
@@ -83,7 +82,7 @@ pub(crate) fn is_rejection(error: &Bound<'_, PyBaseException>) -> PyResult<bool>
     let mut next = Some(error.clone().into_any());
     for _ in 0..FARTHEST {
         let Some(error) = next else { return Ok(false) };
-        if error.is_instance(class)? {
+        if error.is_instance(&class)? {
             return Ok(true);
         }
         next = Some(error.getattr("__cause__")?).filter(|cause| !cause.is_none());

@@ -21,11 +21,10 @@ use pyo3::{
     exceptions::{PyException, PyTypeError},
     intern,
     prelude::*,
-    sync::PyOnceLock,
     types::{PyDict, PyString, PyTuple},
 };
 
-use crate::{hooks::forgiven, value::secs};
+use crate::{hooks::forgiven, imported::Imported, value::secs};
 
 /// How many events may wait for one listener, while another thread is busy delivering.
 const CAPACITY: usize = 1024;
@@ -149,8 +148,8 @@ fn deliver_all(py: Python<'_>) -> PyResult<()> {
 
 /// An event as an object of `overcurrent.events`.
 fn object<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyAny>> {
-    static CLASSES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let classes = CLASSES.import(py, "overcurrent.events", "CLASSES")?;
+    static CLASSES: Imported = Imported::new("overcurrent.events", "CLASSES");
+    let classes = CLASSES.get(py)?;
     let facts: Vec<Bound<'py, PyAny>> =
         event.fields().map(|(_, fact)| value(py, fact)).collect::<PyResult<_>>()?;
     classes.get_item(event.name())?.call1(PyTuple::new(py, facts)?)
@@ -170,17 +169,17 @@ fn value(py: Python<'_>, fact: Fact) -> PyResult<Bound<'_, PyAny>> {
 /// Has `overcurrent._log` write an event, where its level is enabled. Whoever has not loaded `logging` has
 /// not asked for anything below a warning, and does not have it loaded for that.
 fn log(py: Python<'_>, event: &Event) -> PyResult<()> {
-    static ENABLED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static WRITE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ENABLED: Imported = Imported::new("overcurrent._log", "enabled");
+    static WRITE: Imported = Imported::new("overcurrent._log", "write");
     let level = match event.severity() {
         Severity::Warning => WARNING,
         Severity::Debug => DEBUG,
         _ => INFO,
     };
-    if ENABLED.get(py).is_none() && level < WARNING && !is_logging_loaded(py)? {
+    if !ENABLED.is_known(py) && level < WARNING && !is_logging_loaded(py)? {
         return Ok(());
     }
-    let written = ENABLED.import(py, "overcurrent._log", "enabled").and_then(|enabled| {
+    let written = ENABLED.get(py).and_then(|enabled| {
         if !enabled.call1((level,))?.is_truthy()? {
             return Ok(());
         }
@@ -188,7 +187,7 @@ fn log(py: Python<'_>, event: &Event) -> PyResult<()> {
         for (name, fact) in event.fields() {
             fields.set_item(PyString::intern(py, name), value(py, fact)?)?;
         }
-        WRITE.import(py, "overcurrent._log", "write")?.call1((level, event.name(), fields))?;
+        WRITE.get(py)?.call1((level, event.name(), fields))?;
         Ok(())
     });
     match written {

@@ -18,7 +18,7 @@ use crate::{
     clock::{ManualClock, Time},
     error::invalid,
     events::{Subscription, subscribed},
-    first,
+    first, fork,
     hooks::{Hooks, Raw, Settings},
     retry::{Retry, retry_fields},
     value::{entries, raw, seed},
@@ -104,6 +104,9 @@ impl Guard {
             budget: brought.budget.as_ref().map(|budget| budget.get().adopted(&time)),
         };
         let core = Core::with(name, policy, surrounds, Dialect::Python).map_err(|error| invalid(&error))?;
+        if brought.breaker.is_none() {
+            fork::remember_of(&core);
+        }
         let settings = Py::new(py, Settings { hooks, time })?;
         Ok(Self { core: Arc::new(core), settings, breaker: brought.breaker, budget: brought.budget })
     }

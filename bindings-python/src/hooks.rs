@@ -19,13 +19,13 @@ use pyo3::{
     exceptions::{PyBaseException, PyException, PyTypeError, PyValueError},
     intern,
     prelude::*,
-    sync::PyOnceLock,
     types::{PyString, PyTuple, PyType},
 };
 
 use crate::{
     clock::Time,
     error::is_rejection,
+    imported::Imported,
     value::{secs, span},
 };
 
@@ -254,12 +254,12 @@ impl Filter {
 
 /// What a hook answered, or `otherwise` where it raised, which is logged.
 pub(crate) fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, otherwise: T) -> PyResult<T> {
-    static REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static REPORT: Imported = Imported::new("overcurrent._log", "hook_failed");
     let error = match answer {
         Err(error) if error.is_instance_of::<PyException>(py) => error,
         answer => return answer,
     };
-    let reported = REPORT.import(py, "overcurrent._log", "hook_failed")?.call1((hook, error));
+    let reported = REPORT.get(py)?.call1((hook, error));
     match reported {
         Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
         _ => Ok(otherwise),

@@ -10,9 +10,11 @@ mod clock;
 mod error;
 mod events;
 mod first;
+mod fork;
 mod guard;
 mod hooks;
 mod http;
+mod imported;
 mod machine;
 mod permit;
 mod registry;
@@ -41,6 +43,7 @@ mod _core {
         },
         events::Subscription,
         first::First,
+        fork::forked,
         guard::{Guard, Kept, Policy},
         hooks::Failure,
         http::{HttpRequest, grpc_verdict, http_authority, http_retry_after_header},
@@ -56,9 +59,8 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "of the shape that a module's start has")]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::events::listen_for_the_log();
-        Ok(())
+        super::fork::watch(module)
     }
 }

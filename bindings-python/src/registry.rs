@@ -24,6 +24,7 @@ use crate::{
     clock::ManualClock,
     error::{invalid, registry_full},
     events::deliver,
+    fork,
     guard::{Guard, Kept, read},
     hooks::{Hooks, Raw, Settings},
     value::{raw, seed},
@@ -176,6 +177,7 @@ impl Registry {
         };
         let made = Core::with(name, self.policy.clone(), surrounds, Dialect::Python);
         let made = made.map_err(|error| invalid(&error))?;
+        fork::remember_of(&made);
         let entered = self.guards.get_or_create(name, |_| made);
         deliver(py)?;
         entered.map_err(|error| registry_full(py, error))
