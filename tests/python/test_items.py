@@ -235,9 +235,10 @@ def test_a_late_first_item_is_a_timeout_and_closes_the_generator(clock: ManualCl
         finally:
             closed.append(1)
 
-    with pytest.raises(AttemptTimeout):
+    with pytest.raises(AttemptTimeout) as caught:
         list(guard(slow)())
-    assert closed == [1]
+    assert closed == [1], "and not only when the error is let go"
+    assert len(frames(caught.value)) == 1
 
 
 def test_an_asynchronous_first_item_is_cut(clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -244,6 +245,34 @@ def test_many_attempts_of_one_limit_end_in_time(library: str, monkeypatch: pytes
     assert all(after == pytest.approx(10, abs=0.1) for _, after in ended), ended
 
 
+def test_attempts_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is one kept until its time would have been up, nor anything of a limit without attempts."""
+    from overcurrent import _tasks
+
+    monkeypatch.undo()  # nobody sleeps: time leaps
+    guard = Guard("g", attempt_timeout="1h", deadline=False)
+
+    class Answer: ...
+
+    async def answer() -> Answer:
+        await asyncio.sleep(0)
+        return Answer()
+
+    async def main() -> None:
+        hanging = asyncio.ensure_future(guard.acall(asyncio.sleep, 1800))
+        ref = weakref.ref(await guard.acall(answer))
+        assert ref() is None
+        await hanging
+        for hours in range(2, 5):
+            await Guard("g", attempt_timeout=f"{hours}h", deadline=False).acall(answer)
+        lines = _tasks._lines[asyncio.get_running_loop()]
+        assert len(lines) == 4
+        await asyncio.sleep(5 * 3600)
+        assert not lines
+
+    on_asyncio(main, LeapingLoop)
+
+
 @everywhere
 def test_a_cancellation_from_outside_gives_the_probe_back(library: str, clock: ManualClock) -> None:
     breaker = Breaker(clock=clock, consecutive_failures=1, cooldown="1s", probe_timeout="30s")
@@ -387,9 +416,11 @@ def test_a_trio_function_is_waited_for_when_it_is_cut(clock: ManualClock) -> Non
             await turns()
             clock.advance("1s")
             await turns()
-            assert counted(guard) == 1, "recorded at the cut"
-            assert cleaned == []
-            release.set()
+            try:
+                assert counted(guard) == 1, "recorded at the cut"
+                assert cleaned == []
+            finally:
+                release.set()
 
     trio.run(main)
 
