@@ -16,6 +16,7 @@ use crate::{
     events::{Subscription, deliver, subscribed},
     first, fork,
     hooks::{Hooks, Raw, Settings},
+    imported::Imported,
     permit::Permit,
     switch,
     value::{entries, raw, secs, seed, span},
@@ -147,12 +148,14 @@ impl Breaker {
 
     /// The state in portable form.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("json")?.call_method1("loads", (self.core().snapshot().to_json(),))
+        static LOADS: Imported = Imported::new("json", "loads");
+        LOADS.get(py)?.call1((self.core().snapshot().to_json(),))
     }
 
     /// Goes to the state of a snapshot.
     fn restore(&self, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
-        let text = snapshot.py().import("json")?.call_method1("dumps", (snapshot,))?;
+        static DUMPS: Imported = Imported::new("json", "dumps");
+        let text = DUMPS.get(snapshot.py())?.call1((snapshot,))?;
         let snapshot = Snapshot::from_json(&text.cast::<PyString>()?.to_cow()?);
         let restored = snapshot.and_then(|snapshot| self.core().restore(&snapshot));
         restored.map_err(|error| invalid(&error))?;

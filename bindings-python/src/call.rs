@@ -27,7 +27,6 @@ use overcurrent::{
 use pyo3::{
     BoundObject, PyTraverseError, PyVisit,
     exceptions::{PyBaseException, PyException, PyRuntimeError},
-    intern,
     prelude::*,
     types::{PyBool, PyFloat, PyList, PyString},
 };
@@ -411,17 +410,16 @@ impl Call {
 /// Adds a note to an error, in the place of one with the same head: an error object that is raised
 /// again and again does not collect them.
 fn note(error: &Bound<'_, PyBaseException>, head: &str, text: &str) -> PyResult<()> {
-    let py = error.py();
     let same = |note: &Bound<'_, PyAny>| {
         note.cast::<PyString>().is_ok_and(|note| note.to_cow().is_ok_and(|note| note.starts_with(head)))
     };
-    if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
+    if let Ok(notes) = error.getattr("__notes__")
         && let Ok(notes) = notes.cast::<PyList>()
         && let Some(index) = notes.iter().position(|note| same(&note))
     {
         notes.del_item(index)?;
     }
-    error.call_method1(intern!(py, "add_note"), (text,))?;
+    error.call_method1("add_note", (text,))?;
     Ok(())
 }
 

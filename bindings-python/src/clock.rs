@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overcurrent::{Clock, ManualClock as Manual, MonotonicClock, Span};
-use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, types::PyFloat};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyFloat};
 
 use crate::{
     switch,
@@ -86,7 +86,7 @@ impl ManualClock {
         let now = self.now_ns();
         let due: Vec<Waiting> = self.alarms().waiting.extract_if(.., |waiting| waiting.due <= now).collect();
         for waiting in due {
-            waiting.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (waiting.callback,))?;
+            waiting.event_loop.call_method1(py, "call_soon_threadsafe", (waiting.callback,))?;
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Time {
             return manual.get().forward(py, span);
         }
         // Python's own, as it lets signals through.
-        py.import(intern!(py, "time"))?.call_method1(intern!(py, "sleep"), (secs(span),))?;
+        py.import("time")?.call_method1("sleep", (secs(span),))?;
         Ok(())
     }
 
@@ -178,10 +178,10 @@ impl Time {
         let py = event_loop.py();
         let Some(clock) = &self.manual else {
             let delay = PyFloat::new(py, secs(span));
-            return event_loop.call_method1(intern!(py, "call_later"), (delay, callback));
+            return event_loop.call_method1("call_later", (delay, callback));
         };
         if span == Span::ZERO {
-            return event_loop.call_method1(intern!(py, "call_soon"), (callback,));
+            return event_loop.call_method1("call_soon", (callback,));
         }
         let mut alarms = clock.get().alarms();
         alarms.set += 1;

@@ -9,17 +9,16 @@
 //! INVARIANT: no lock is held while Python runs or while something of Python's is dropped.
 
 use std::{
-    process,
+    cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use overcurrent::{Event, Fact, Filter, Severity, Subscription as Core, subscribe as listen};
 use pyo3::{
     exceptions::{PyException, PyTypeError},
-    intern,
     prelude::*,
     types::{PyDict, PyString, PyTuple},
 };
@@ -32,9 +31,13 @@ const CAPACITY: usize = 1024;
 /// Whether any event waits.
 static WAITING: AtomicBool = AtomicBool::new(false);
 
-/// The process in which a thread is delivering; 0 where none is. A child that was forked meanwhile has no
-/// such thread.
-static DELIVERING: AtomicU32 = AtomicU32::new(0);
+/// Whether a thread is delivering.
+static DELIVERING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Whether it is this one.
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
 
 static LISTENERS: Mutex<Vec<Arc<Listener>>> = Mutex::new(Vec::new());
 
@@ -123,10 +126,11 @@ pub(crate) fn deliver_quietly() {
 
 #[cold]
 fn deliver_waiting(py: Python<'_>) -> PyResult<()> {
-    let here = process::id();
-    while WAITING.load(Ordering::Acquire) && DELIVERING.swap(here, Ordering::AcqRel) != here {
+    while WAITING.load(Ordering::Acquire) && !DELIVERING.swap(true, Ordering::AcqRel) {
+        HERE.set(true);
         let delivered = deliver_all(py);
-        DELIVERING.store(0, Ordering::Release);
+        HERE.set(false);
+        DELIVERING.store(false, Ordering::Release);
         delivered?;
         // What came just before the end was left to this thread, so it looks again.
     }
@@ -144,6 +148,19 @@ fn deliver_all(py: Python<'_>) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Forgets what waits, in the child of a fork: it is the parent's to deliver. Nobody delivers here, unless it
+/// was a callback that forked.
+pub(crate) fn forget_waiting() {
+    let all: Vec<Arc<Listener>> = listeners().clone();
+    for listener in all {
+        if let Queue::Open(core) = &*listener.queue() {
+            drop(core.drain());
+        }
+    }
+    WAITING.store(false, Ordering::Release);
+    DELIVERING.store(HERE.get(), Ordering::Release);
 }
 
 /// An event as an object of `overcurrent.events`.
@@ -198,7 +215,7 @@ fn log(py: Python<'_>, event: &Event) -> PyResult<()> {
 }
 
 fn is_logging_loaded(py: Python<'_>) -> PyResult<bool> {
-    py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.contains(intern!(py, "logging"))
+    py.import("sys")?.getattr("modules")?.contains("logging")
 }
 
 /// What a listener holds.

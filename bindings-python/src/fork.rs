@@ -1,61 +1,107 @@
-//! What a child process does right after a fork: it begins with a sound state of its own.
+//! What happens around a fork, so that the child starts with a sound state of its own.
 //!
-//! - No lock is inherited held: all of this module's are only ever held with the interpreter's, and so by
-//!   no thread but the one that forks, which holds none then.
-//! - Seeds that came from the operating system, and keys of calls, are new: the core sees to that.
-//! - Probes that are held by threads which the child does not have are forgotten, here.
+//! The child has a copy of everything, and of the threads only the one that forked. There
 //!
-//! INVARIANT: the lock is not held while Python runs or while something of Python's is dropped.
+//! | of | is |
+//! | --- | --- |
+//! | a lock | free |
+//! | a half-open breaker | open with nothing remaining: who makes its probes may be gone |
+//! | any other breaker, a budget, a window | as in the parent |
+//! | an event that was not delivered yet | forgotten: the parent delivers it |
+//! | a seed of the operating system's | drawn anew, by the core, with the next draw |
+//! | an idempotency key | another than the parent's, as the process takes part in it |
+//!
+//! INVARIANT: a lock is only held with the GIL held, and never while Python code runs. Who forks holds the GIL,
+//! so nobody holds a lock then. In this crate they are those of
+//!
+//! - `call`: a call under way; `permit`, `retry`: one admission, one call's attempts
+//! - `clock`: the alarms of a manual clock
+//! - `events`: the listeners, and the queue of each
+//! - `registry`: the objects by which Python sees the guards
+//! - `fork`: what is listed here
+//! - `breaker`, `budget`, `retry`: what comes to life with its first use (a `OnceLock`)
+//!
+//! and in the core those of the queues of events, of the transitions that came early, and of a registry. The
+//! last one is built with the feature `fork`, as a lock that knows its threads locks when a thread ends, which
+//! is without the GIL. Where pyo3 looks something up once, it lets go of the GIL: `imported` has another way, and
+//! what pyo3 looks up for itself is looked up before a fork. Python's own locks of modules are held by whoever
+//! loads one; `overcurrent._fork` has a fork wait for that.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use overcurrent::{Breaker, Guard};
-use pyo3::{prelude::*, types::PyDict};
+use overcurrent::{Breaker, Guard, Registry};
+use pyo3::{
+    PyTypeInfo,
+    panic::PanicException,
+    prelude::*,
+    types::{PyDelta, PyMapping},
+};
 
-use crate::events::deliver;
+use crate::{events::forget_waiting, hooks::Settings};
 
-/// How many breakers are remembered before those that are gone are looked for.
+/// How many objects are listed before the dead ones are looked for.
 const FIRST_SWEEP: usize = 64;
 
-static LIVING: Mutex<Living> = Mutex::new(Living { breakers: Vec::new(), sweep_at: FIRST_SWEEP });
+static LISTED: Mutex<Listed> = Mutex::new(Listed { objects: Vec::new(), sweep_at: FIRST_SWEEP });
 
-struct Living {
-    breakers: Vec<Weak<Breaker>>,
+/// What may have sent probes.
+pub(crate) trait Probing: Send + Sync {
+    /// Gives up those under way.
+    fn forked(&self);
+}
+
+impl Probing for Breaker {
+    fn forked(&self) {
+        Self::forked(self);
+    }
+}
+
+impl Probing for Registry<Guard> {
+    fn forked(&self) {
+        for guard in self.values() {
+            if let Some(breaker) = guard.breaker() {
+                breaker.forked();
+            }
+        }
+    }
+}
+
+/// All there are, as long as they live.
+struct Listed {
+    objects: Vec<Weak<dyn Probing>>,
     sweep_at: usize,
 }
 
-/// Remembers a breaker, as long as it lives.
-pub(crate) fn remember(breaker: &Arc<Breaker>) {
-    let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
-    if living.breakers.len() >= living.sweep_at {
-        living.breakers.retain(|breaker| breaker.strong_count() > 0);
-        living.sweep_at = FIRST_SWEEP.max(2 * living.breakers.len());
+fn listed() -> MutexGuard<'static, Listed> {
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the child of a fork give up the probes of an object.
+pub(crate) fn remember(object: &Arc<impl Probing + 'static>) {
+    let object: Weak<dyn Probing> = Arc::downgrade(object) as _;
+    let mut listed = listed();
+    if listed.objects.len() >= listed.sweep_at {
+        listed.objects.retain(|object| object.strong_count() > 0);
+        listed.sweep_at = FIRST_SWEEP.max(2 * listed.objects.len());
     }
-    living.breakers.push(Arc::downgrade(breaker));
+    listed.objects.push(object);
 }
 
-/// Remembers the breaker that a guard has made for itself.
-pub(crate) fn remember_of(guard: &Guard) {
-    guard.breaker().into_iter().for_each(remember);
-}
-
-/// Goes on in a child process.
+/// In the parent, before a fork: has pyo3 look up what it looks up once, or waits until another thread has.
 #[pyfunction]
-pub(crate) fn forked(py: Python<'_>) -> PyResult<()> {
-    let living = LIVING.lock().unwrap_or_else(PoisonError::into_inner).breakers.clone();
-    living.iter().filter_map(Weak::upgrade).for_each(|breaker| breaker.forked());
-    deliver(py)
+pub(crate) fn before_fork(py: Python<'_>) {
+    PanicException::type_object(py);
+    PyDelta::type_object(py);
+    PyMapping::type_object(py);
+    Settings::type_object(py);
 }
 
-/// Has each child process that Python forks begin so.
-pub(crate) fn watch(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
-    let os = py.import("os")?;
-    // Where there is no fork, there is no such function.
-    if let Ok(register) = os.getattr("register_at_fork") {
-        let hooks = PyDict::new(py);
-        hooks.set_item("after_in_child", module.getattr("forked")?)?;
-        register.call((), Some(&hooks))?;
+/// In the child, after a fork.
+#[pyfunction]
+pub(crate) fn after_fork() {
+    forget_waiting();
+    let living: Vec<Arc<dyn Probing>> = listed().objects.iter().filter_map(Weak::upgrade).collect();
+    for object in living {
+        object.forked();
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use overcurrent::{
-    Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, PolicyDocument, Surrounds, Value,
+    Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, PolicyDocument, Registry, Surrounds, Value,
 };
 use pyo3::{
     PyTraverseError, PyVisit,
@@ -48,25 +48,39 @@ pub(crate) struct Guard {
     /// The breaker and the budget it was given.
     breaker: Option<Py<Breaker>>,
     budget: Option<Py<Budget>>,
+    /// The registry that it is from, which lives on as long, as it is listed for a fork.
+    _registry: Option<Arc<Registry<Core>>>,
 }
 
 /// A guard that a registry keeps, on its way to become an `overcurrent.Guard`.
 #[pyclass(frozen, module = "overcurrent._core")]
 pub(crate) struct Kept {
     core: Arc<Core>,
+    registry: Arc<Registry<Core>>,
     settings: Py<Settings>,
     /// The budget that the registry was given.
     budget: Option<Py<Budget>>,
 }
 
 impl Kept {
-    pub(crate) const fn new(core: Arc<Core>, settings: Py<Settings>, budget: Option<Py<Budget>>) -> Self {
-        Self { core, settings, budget }
+    pub(crate) const fn new(
+        core: Arc<Core>,
+        registry: Arc<Registry<Core>>,
+        settings: Py<Settings>,
+        budget: Option<Py<Budget>>,
+    ) -> Self {
+        Self { core, registry, settings, budget }
     }
 
     fn guard(&self, py: Python<'_>) -> Guard {
         let budget = self.budget.as_ref().map(|budget| budget.clone_ref(py));
-        Guard { core: Arc::clone(&self.core), settings: self.settings.clone_ref(py), breaker: None, budget }
+        Guard {
+            core: Arc::clone(&self.core),
+            settings: self.settings.clone_ref(py),
+            breaker: None,
+            budget,
+            _registry: Some(Arc::clone(&self.registry)),
+        }
     }
 }
 
@@ -104,11 +118,12 @@ impl Guard {
             budget: brought.budget.as_ref().map(|budget| budget.get().adopted(&time)),
         };
         let core = Core::with(name, policy, surrounds, Dialect::Python).map_err(|error| invalid(&error))?;
-        if brought.breaker.is_none() {
-            fork::remember_of(&core);
-        }
         let settings = Py::new(py, Settings { hooks, time })?;
-        Ok(Self { core: Arc::new(core), settings, breaker: brought.breaker, budget: brought.budget })
+        if let Some(own) = core.breaker().filter(|_| brought.breaker.is_none()) {
+            fork::remember(own);
+        }
+        let Brought { breaker, budget, .. } = brought;
+        Ok(Self { core: Arc::new(core), settings, breaker, budget, _registry: None })
     }
 
     /// Its name.

@@ -17,7 +17,6 @@ use overcurrent::{Failure as Failed, Span, Verdict};
 use pyo3::{
     PyTraverseError, PyVisit,
     exceptions::{PyBaseException, PyException, PyTypeError, PyValueError},
-    intern,
     prelude::*,
     types::{PyString, PyTuple, PyType},
 };
@@ -171,7 +170,7 @@ impl Hooks {
     /// Only what is no `Exception`, raised in a hook.
     pub(crate) fn discard(&self, py: Python<'_>) -> PyResult<()> {
         let Some(rules) = &self.rules else { return Ok(()) };
-        let done = rules.bind(py).call_method0(intern!(py, "discard"));
+        let done = rules.bind(py).call_method0("discard");
         forgiven(py, "discard", done.map(|_| ()), ())
     }
 
@@ -184,7 +183,7 @@ impl Hooks {
     fn ruled(&self, result: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
         let Some(rules) = &self.rules else { return Ok(None) };
         let py = result.py();
-        let answer = rules.bind(py).call_method1(intern!(py, "classify"), (result,));
+        let answer = rules.bind(py).call_method1("classify", (result,));
         forgiven(py, "classify", answer.and_then(|answer| verdict(&answer)), None)
     }
 
@@ -269,8 +268,8 @@ pub(crate) fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, other
 /// A verdict as `classify` would answer it.
 pub(crate) fn answer(py: Python<'_>, verdict: Verdict) -> PyResult<Bound<'_, PyAny>> {
     Ok(match verdict {
-        Verdict::Success => intern!(py, "success").clone().into_any(),
-        Verdict::Ignored => intern!(py, "ignored").clone().into_any(),
+        Verdict::Success => PyString::intern(py, "success").into_any(),
+        Verdict::Ignored => PyString::intern(py, "ignored").into_any(),
         Verdict::Failure(Failed { retryable, hint }) => {
             Bound::new(py, Failure { retryable, hint })?.into_any()
         }

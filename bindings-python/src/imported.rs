@@ -1,7 +1,8 @@
-//! Things of the package's own modules, looked up once.
+//! Things of Python's modules, looked up once, by the first who needs them.
 //!
-//! INVARIANT: no lock is held while they are looked up. That runs Python, which lets other threads run, and
-//! one of these may fork: a child would wait for ever.
+//! INVARIANT: no lock of Rust's is held while they are looked up, as it would be in pyo3's own `get_or_init`,
+//! `import` and `intern!`. That runs Python, or lets go of the GIL, and another thread may fork: the child
+//! would wait for ever. What is loaded for it is loaded under the lock of Python's that a fork takes.
 
 use pyo3::{prelude::*, sync::PyOnceLock};
 
@@ -33,7 +34,11 @@ impl Imported {
 
     #[cold]
     fn find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let found = py.import(self.module)?.getattr(self.name)?;
+        let lock = py.import("overcurrent._fork")?.getattr("loading")?;
+        lock.call_method0("acquire")?;
+        let found = py.import(self.module).and_then(|module| module.getattr(self.name));
+        lock.call_method0("release")?;
+        let found = found?;
         // Another thread may have been first, with the same.
         let late = self.kept.set(py, found.clone().unbind());
         drop(late);

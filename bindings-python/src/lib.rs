@@ -43,7 +43,7 @@ mod _core {
         },
         events::Subscription,
         first::First,
-        fork::forked,
+        fork::{after_fork, before_fork},
         guard::{Guard, Kept, Policy},
         hooks::Failure,
         http::{HttpRequest, grpc_verdict, http_authority, http_retry_after_header},
@@ -59,8 +59,9 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    #[expect(clippy::unnecessary_wraps, reason = "of the shape that a module's start has")]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::events::listen_for_the_log();
-        super::fork::watch(module)
+        Ok(())
     }
 }

@@ -36,7 +36,7 @@ const FIRST_SWEEP: usize = 64;
 /// The state of a registry; `overcurrent.Registry` is built on it.
 #[pyclass(frozen, subclass, module = "overcurrent._core")]
 pub(crate) struct Registry {
-    guards: Guards<Core>,
+    guards: Arc<Guards<Core>>,
     /// What the name of each guard begins with.
     prefix: String,
     policy: GuardPolicy,
@@ -79,8 +79,10 @@ impl Registry {
         if let Some(budget) = &brought.budget {
             budget.get().adopted(&time);
         }
+        let guards = Arc::new(Guards::new(capacity));
+        fork::remember(&guards);
         Ok(Self {
-            guards: Guards::new(capacity),
+            guards,
             prefix: name.map(|name| format!("{name}/")).unwrap_or_default(),
             policy,
             clock: time.clock(),
@@ -143,7 +145,7 @@ impl Registry {
 
     /// How many guards it may hold.
     #[getter]
-    const fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.guards.capacity()
     }
 
@@ -177,7 +179,6 @@ impl Registry {
         };
         let made = Core::with(name, self.policy.clone(), surrounds, Dialect::Python);
         let made = made.map_err(|error| invalid(&error))?;
-        fork::remember_of(&made);
         let entered = self.guards.get_or_create(name, |_| made);
         deliver(py)?;
         entered.map_err(|error| registry_full(py, error))
@@ -185,7 +186,8 @@ impl Registry {
 
     fn kept<'py>(&self, py: Python<'py>, core: Arc<Core>) -> PyResult<Bound<'py, PyAny>> {
         let budget = self.budget.as_ref().map(|budget| budget.clone_ref(py));
-        Ok(Bound::new(py, Kept::new(core, self.settings.clone_ref(py), budget))?.into_any())
+        Ok(Bound::new(py, Kept::new(core, Arc::clone(&self.guards), self.settings.clone_ref(py), budget))?
+            .into_any())
     }
 
     fn object<'py>(&self, py: Python<'py>, name: &str) -> Option<Bound<'py, PyAny>> {

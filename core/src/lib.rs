@@ -33,7 +33,8 @@
 //!
 //! # Features
 //!
-//! `toml` and `json` (both by default) read policy documents; `http` says what the answers of HTTP mean;
+//! `toml` and `json` (both by default) read policy documents; `http` says what the answers of HTTP mean; `fork`
+//! is for processes that fork while threads run, in which no lock may be taken when a thread ends;
 //! `tokio` adds [`Guard`]'s `run`, which sleeps on tokio's timer. Any other runtime can be given to
 //! `Guard::run_on` as a [`Sleep`].
 #![forbid(unsafe_code)]

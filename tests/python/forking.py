@@ -1,7 +1,7 @@
 """A program that forks while its threads make guarded calls; run by test_fork.py.
 
-Each child must go on by itself: call, be rejected, probe, and draw waits of its own. A child that is stuck
-is ended by an alarm, and so seen.
+Other threads look up guards by key, listen, begin and end meanwhile. Each child must go on by itself: call,
+be rejected, probe, and draw waits of its own. A child that is stuck is ended by an alarm, and so seen.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from overcurrent import (
     Budget,
     Guard,
     Permit,
+    Registry,
+    RegistryFull,
     Retry,
     Wait,
     constant,
@@ -39,6 +41,7 @@ logging.getLogger("overcurrent").setLevel(logging.CRITICAL)
 policy: Any = {"window": {"calls": 50}, "failure_rate": 0.9, "cooldown": "1ms", "cooldown_max": "1ms"}
 guard = Guard("shared", breaker=policy, retry={"backoff": "none", "budget": Budget(ratio=1)})
 probed = Breaker("probed", consecutive_failures=1, cooldown="1ms", cooldown_max="1ms", probe_timeout="24h")
+hosts = Registry("hosts", capacity=8, breaker=policy, retry={"backoff": "none", "budget": False})
 retry = Retry(backoff=constant("1h"), jitter="full")
 calls = [0]
 over = threading.Event()
@@ -52,6 +55,23 @@ def work(number: int) -> str:
     return current_attempt().idempotency_key
 
 
+def look(number: int) -> None:
+    """Call through guards by key, of which there are more than there is room for."""
+    for key in range(number, number + 10):
+        with suppress(ConnectionError, BreakerOpen, RegistryFull):
+            hosts[str(key % 16)].call(work, key)
+
+
+def looked_by_threads(number: int) -> None:
+    """Look in threads that begin and end, while all of it is heard."""
+    with subscribe(lambda event: event.fields):
+        threads = [threading.Thread(target=look, args=(number + more,), daemon=True) for more in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
 def load() -> None:
     number = 0
     while not over.is_set():
@@ -59,6 +79,8 @@ def load() -> None:
         with suppress(ConnectionError, BreakerOpen):
             work(number)
         retry.start().failed()
+        if number % 20 == 0:
+            looked_by_threads(number)
 
 
 def wait_drawn() -> int:
@@ -93,6 +115,7 @@ def child() -> str:
     assert isinstance(guard.budget, Budget)
     with Breaker("new"):
         pass
+    looked_by_threads(len(keys))
     return f"{wait_drawn()} {min(keys)}"
 
 

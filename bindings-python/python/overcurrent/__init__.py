@@ -12,6 +12,7 @@ A `Guard` surrounds a call with a deadline, retries, a breaker and a timeout for
 text such as `"250ms"`. What was decided and why is told to `subscribe`, and to the logger `overcurrent`.
 """
 
+from overcurrent import _fork as _fork
 from overcurrent._attempt import Attempt, current_attempt
 from overcurrent._breaker import Breaker
 from overcurrent._core import (

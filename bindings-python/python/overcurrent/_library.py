@@ -16,6 +16,8 @@ from __future__ import annotations
 import sys
 from functools import cache
 
+from overcurrent._fork import loading
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
@@ -36,13 +38,15 @@ def library() -> Any:
 
 @cache
 def _of_asyncio() -> Any:
-    from overcurrent import _tasks
+    with loading:
+        from overcurrent import _tasks
 
     return _tasks
 
 
 @cache
 def _of_trio() -> Any:
-    from overcurrent import _trio
+    with loading:
+        from overcurrent import _trio
 
     return _trio

@@ -352,9 +352,27 @@ impl Breaker {
         self.restore_at(snapshot, self.now())
     }
 
-    /// For a child process right after a fork: probes that threads of the parent hold are not known here any
-    /// more. Half-open, it goes to the state of its own snapshot, which is open with nothing remaining; else
+    /// For a child process right after a fork: it has none of the threads that hold probes, so these are given
+    /// up. Half-open, it goes to the state of its own snapshot, which is open with nothing remaining; else
     /// nothing happens.
+    ///
+    /// ```
+    /// use overcurrent::{Breaker, BreakerPolicy, ManualClock};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let policy = BreakerPolicy::consecutive_failures(1).build()?;
+    /// let breaker = Breaker::with("payments", policy, Arc::new(ManualClock::new()), None);
+    /// breaker.trip(Some(Duration::ZERO))?;
+    /// let probe = breaker.acquire().unwrap();
+    /// assert_eq!(breaker.state().as_str(), "half_open");
+    ///
+    /// breaker.forked();
+    /// assert_eq!(breaker.state().as_str(), "open");
+    /// probe.success(); // comes late
+    /// breaker.acquire().unwrap().success();
+    /// assert_eq!(breaker.state().as_str(), "closed");
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
     pub fn forked(&self) {
         let now = self.now();
         if self.state() == Position::HalfOpen {

@@ -1,13 +1,15 @@
 //! Breakers or guards by key, no more than so many.
 //!
 //! Looking up takes a lock that only its own shard of the readers shares, so threads that look up do not
-//! fight over it. Entering takes all of it, to find room and to write.
+//! fight over it (but with the feature `fork`, see `lock`). Entering takes all of it, to find room and to
+//! write.
 //!
 //! INVARIANT: a key has one value at a time. What makes room is held by nobody, and nobody can come to
 //! hold it meanwhile: that takes the lock. Neither a value is made under the lock nor is one dropped; of
 //! foreign code only a clock is read there.
 
 mod kept;
+mod lock;
 mod ring;
 mod values;
 
@@ -17,10 +19,9 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
-
 use super::events::{About, tell};
 use crate::kernel::{error::ErrorCode, event::Event, name::Name};
+use lock::{Lock, ReadGuard, WriteGuard};
 use ring::{Entry, Ring};
 
 pub use kept::Kept;
@@ -58,7 +59,7 @@ pub struct Registry<V> {
     capacity: usize,
     /// Keyed at random, as keys may come from strangers.
     hasher: RandomState,
-    ring: ShardedLock<Ring<V>>,
+    ring: Lock<Ring<V>>,
 }
 
 /// The registry is full, and nothing in it is idle.
@@ -81,7 +82,7 @@ impl RegistryFull {
 impl<V> Registry<V> {
     /// An empty registry for at most `capacity` entries. It takes memory as it fills.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, hasher: RandomState::new(), ring: ShardedLock::new(Ring::new()) }
+        Self { capacity, hasher: RandomState::new(), ring: Lock::new(Ring::new()) }
     }
 
     /// The value of `key`, if it is there.
@@ -118,11 +119,11 @@ impl<V> Registry<V> {
 
     // A panic under the lock, as of a clock, leaves the ring whole: all it did was look.
 
-    fn read(&self) -> ShardedLockReadGuard<'_, Ring<V>> {
+    fn read(&self) -> ReadGuard<'_, Ring<V>> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> ShardedLockWriteGuard<'_, Ring<V>> {
+    fn write(&self) -> WriteGuard<'_, Ring<V>> {
         self.ring.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,20 +5,18 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use crossbeam_utils::sync::ShardedLock;
-
-use super::ring::Ring;
+use super::{lock::Lock, ring::Ring};
 
 /// The values of a [`Registry`](crate::Registry), one after the other. A value that stays in it for the
 /// whole walk comes exactly once.
 #[must_use = "a walk does nothing until it is taken"]
 pub struct Values<'r, V> {
-    ring: &'r ShardedLock<Ring<V>>,
+    ring: &'r Lock<Ring<V>>,
     next: usize,
 }
 
 impl<'r, V> Values<'r, V> {
-    pub(super) const fn new(ring: &'r ShardedLock<Ring<V>>) -> Self {
+    pub(super) const fn new(ring: &'r Lock<Ring<V>>) -> Self {
         Self { ring, next: 0 }
     }
 }
