@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -36,6 +38,30 @@ def a_wait_lets_the_others_run() -> None:
     assert gevent.spawn(guard.call, flaky).get(timeout=10) == 2
     assert calls[1] - calls[0] > 2, calls
     ticking.kill()
+
+
+def waits_overlap() -> None:
+    guard = Guard("g", retry={"backoff": constant("300ms"), "jitter": "none", "budget": False}, breaker=False)
+
+    @guard
+    def items() -> Iterator[int]:
+        number = current_attempt().number
+        if number == 1:
+            raise ConnectionError
+        yield number
+
+    @guard
+    def ask() -> int:
+        number = current_attempt().number
+        if number == 1:
+            raise ConnectionError
+        return number
+
+    began = time.monotonic()
+    waiting = [gevent.spawn(ask) for _ in range(50)] + [gevent.spawn(lambda: sum(items())) for _ in range(50)]
+    assert [greenlet.get(timeout=20) for greenlet in waiting] == [2] * 100
+    took = time.monotonic() - began
+    assert 0.3 <= took < 10, took  # one after the other, they would take 30 s
 
 
 def attempts_are_not_mixed_up() -> None:
@@ -120,7 +146,9 @@ def many_at_once() -> None:
 
 if __name__ == "__main__":
     assert monkey.is_module_patched("time")
+    signal.alarm(60)
     a_wait_lets_the_others_run()
+    waits_overlap()
     attempts_are_not_mixed_up()
     blocks_are_not_mixed_up()
     a_timeout_of_gevent_is_a_cancellation()
