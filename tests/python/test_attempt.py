@@ -143,3 +143,44 @@ def test_calls_of_other_threads_and_tasks_are_not_mistaken_for_it() -> None:
         return await asyncio.gather(*(guard.acall(ask_later) for _ in range(5)))
 
     assert asyncio.run(main()) == [True] * 5
+
+
+UNLIMITED: Any = {"deadline": False, "attempt_timeout": False}
+HALF: Any = {"window": {"calls": 10}, "minimum_calls": 2, "failure_rate": 0.5, "probe_timeout": "30s"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "kind", ["guard", "guard without limits", "retry", "breaker", "breaker with slow calls"]
+)
+def test_to_ask_for_an_attempt_changes_nothing_else(kind: str, way: str, clock: ManualClock) -> None:
+    """The call that is lent to whoever asks is the one that goes on; an asked success counts once."""
+    retry: Any = {"backoff": "none"}
+    policy: Any = {**HALF, "slow_call": "1h"} if "slow" in kind else HALF
+    breaker = Breaker(clock=clock, **policy)
+    subject: Any = {
+        "guard": Guard("g", clock=clock, retry=retry, breaker=breaker),
+        "guard without limits": Guard("g", clock=clock, retry=retry, breaker=breaker, **UNLIMITED),
+        "retry": Retry(clock=clock, **retry),
+    }.get(kind, breaker)
+    retried = "breaker" not in kind
+
+    class Twice(Asking):
+        def __call__(self) -> int:
+            self.attempts.append(current_attempt())
+            return super().__call__()
+
+    asking = Twice(2 if retried else 0)
+    if kind.startswith("guard"):
+        breaker.force_closed()
+    ways(asking, subject)[way]()
+    assert [attempt.number for attempt in asking.attempts] == ([1, 1, 2, 2, 3, 3] if retried else [1, 1])
+    assert len({attempt.idempotency_key for attempt in asking.attempts}) == 1
+
+    if kind != "retry":
+        breaker.reset()
+        ways(Twice(0), subject)[way]()
+        assert breaker.state == "closed"
+        breaker.acquire().failure()
+        assert breaker.state == "open", "one success and one failure"
+        assert breaker.late == 0
