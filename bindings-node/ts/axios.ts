@@ -3,7 +3,7 @@
  */
 import type { AxiosAdapter, AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { isReplayable } from './adapters/body.js'
-import { Exchange, HTTP_OPTIONS, Keys, either, type HttpOptions, type Told } from './adapters/exchange.js'
+import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
 import { refuse } from './errors.js'
 import type { Result } from './judge.js'
@@ -22,13 +22,15 @@ const OWN = new Set([
 
 class AxiosExchange extends Exchange<AxiosResponse> {
   async send(context: Context, adapter: AxiosAdapter, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+    // One of axios's kind is an `AbortSignal`, or looks like one.
+    const signal = this.signal(context, config.signal as AbortSignal | undefined)
     try {
-      const response = await adapter(config)
-      this.keep(context, response)
+      const response = await adapter({ ...config, signal })
+      this.keep(context, response, response.data)
       return response
     } catch (error) {
       const { response } = error as AxiosError
-      if (response !== undefined) this.keep(context, response, error)
+      if (response !== undefined) this.keep(context, response, response.data, error)
       throw error
     }
   }
@@ -83,15 +85,13 @@ export function guardedAdapter(adapter: AxiosAdapter, options: HttpOptions = {})
       hasIdempotencyKey: keys.known(has),
       hasReplayableBody: isReplayable(config.data),
     })
-    // One of axios's kind is an `AbortSignal`, or looks like one.
-    const caller = config.signal as AbortSignal | undefined
     const guard = guards.guard(() => authority(address(config)))
     const send = (context: Context) => {
       // Adapters change the headers.
       const headers = config.headers.concat()
       if (keys.adds(has)) headers.set(keys.header, context.idempotencyKey)
-      return exchange.send(context, adapter, { ...config, headers, signal: either(context.signal, caller) })
+      return exchange.send(context, adapter, { ...config, headers })
     }
-    return exchange.call(guard, send, { signal: caller })
+    return exchange.call(guard, send, { signal: config.signal as AbortSignal | undefined })
   }
 }

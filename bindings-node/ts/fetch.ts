@@ -4,7 +4,7 @@
  * An attempt is over with the head of the response; its body is read by whoever asked for it.
  */
 import { isReplayable } from './adapters/body.js'
-import { Exchange, HTTP_OPTIONS, Keys, either, type HttpOptions, type Told } from './adapters/exchange.js'
+import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
 import { refuse } from './errors.js'
 import type { Result } from './judge.js'
@@ -20,14 +20,15 @@ export type FetchOptions = HttpOptions & {
 class FetchExchange extends Exchange<Response> {
   constructor(
     request: HttpRequest,
-    private readonly fetch: (context: Context) => Promise<Response>,
+    private readonly fetch: (context: Context, signal: AbortSignal) => Promise<Response>,
+    private readonly caller: AbortSignal | null | undefined,
   ) {
     super(request)
   }
 
   async send(context: Context): Promise<Response> {
-    const response = await this.fetch(context)
-    this.keep(context, response)
+    const response = await this.fetch(context, this.signal(context, this.caller))
+    this.keep(context, response, response.body)
     return response
   }
 
@@ -78,10 +79,11 @@ export function guardedFetch(options: FetchOptions = {}): typeof globalThis.fetc
       hasReplayableBody: init.body == null ? body === null : isReplayable(init.body),
     }
     const caller = init.signal === undefined ? given?.signal : init.signal
-    const exchange = new FetchExchange(request, ({ signal, idempotencyKey }) => {
+    const send = ({ idempotencyKey }: Context, signal: AbortSignal) => {
       if (keys.adds(has)) headers.set(keys.header, idempotencyKey)
-      return (inner ?? globalThis.fetch)(input, { ...init, headers, signal: either(signal, caller) })
-    })
+      return (inner ?? globalThis.fetch)(input, { ...init, headers, signal })
+    }
+    const exchange = new FetchExchange(request, send, caller)
     const guard = guards.guard(() => authority(url))
     return exchange.call(guard, context => exchange.send(context), { signal: caller ?? undefined })
   }

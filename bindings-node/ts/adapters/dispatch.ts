@@ -161,7 +161,7 @@ export class UndiciExchange extends Exchange<Attempt> {
     const attempt = await new Promise<Attempt>((resolve, reject) => {
       dispatch(new Attempt(course, handler, context.signal, resolve, reject))
     })
-    this.keep(context, attempt)
+    this.keep(context, attempt, undefined)
     return attempt
   }
 

@@ -10,6 +10,7 @@ import { under, type Guard } from '../guard.js'
 import { IGNORED, type Result, type Rules } from '../judge.js'
 import { native, type HttpRequest, type Meaning } from '../native.js'
 import { run, type CallOptions, type Context } from '../run.js'
+import { Bond } from './bond.js'
 import type { GuardsOptions } from './guards.js'
 
 /** What the adapters of HTTP clients can be given. */
@@ -57,6 +58,7 @@ export abstract class Exchange<R> implements Rules {
   #response: R | undefined = undefined
   /** The error that the response came with, if it came with one. */
   #error: unknown = undefined
+  #bond: Bond | undefined = undefined
 
   constructor(private readonly request: HttpRequest) {
     this.repeatable = native.httpRepeatable(request)
@@ -78,14 +80,26 @@ export abstract class Exchange<R> implements Rules {
   discard(): void {
     const response = this.#response
     this.#response = undefined
+    this.#bond?.end()
     if (response !== undefined) this.close(response)
   }
 
-  /** Notes the response of an attempt, which may have come with an error. Closes it where nobody waits for it. */
-  protected keep({ signal }: Context, response: R, error?: unknown): void {
+  /** A signal that aborts with an attempt, and with the caller's, as long as the body is read too. */
+  protected signal({ signal }: Context, caller: AbortSignal | null | undefined): AbortSignal {
+    this.#bond?.end()
+    this.#bond = caller == null ? undefined : new Bond(signal, caller)
+    return this.#bond?.signal ?? signal
+  }
+
+  /**
+   * Notes the response of an attempt, which has a body and may have come with an error. Closes it where nobody waits
+   * for it.
+   */
+  protected keep({ signal }: Context, response: R, body: unknown, error?: unknown): void {
     if (signal.aborted) return this.close(response)
     this.#response = response
     this.#error = error
+    this.#bond?.follow(body)
   }
 
   /** Makes the attempts, by `send`, which keeps their responses. */
@@ -97,9 +111,4 @@ export abstract class Exchange<R> implements Rules {
       throw error
     }
   }
-}
-
-/** A signal that aborts with the attempt, and with the caller's as long as the response is read. */
-export function either(attempt: AbortSignal, caller: AbortSignal | null | undefined): AbortSignal {
-  return caller == null ? attempt : AbortSignal.any([attempt, caller])
 }

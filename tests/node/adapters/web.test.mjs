@@ -3,14 +3,14 @@ import express from 'express'
 import fastify from 'fastify'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Guard, ManualClock } from 'overcurrent'
+import { BreakerOpen, Guard, ManualClock } from 'overcurrent'
 import * as express_ from 'overcurrent/express'
 import * as fastify_ from 'overcurrent/fastify'
 
 /** Applications with the same routes; each answers how to get a path. */
 const APPLICATIONS = {
   async express(t, payments) {
-    const app = express()
+    const app = express().set('env', 'test')
     app.get('/pay', async (request, response) => response.json(await payments.call(() => 'paid')))
     app.get('/begun', async (request, response) => {
       response.write('begun')
@@ -20,7 +20,11 @@ const APPLICATIONS = {
       throw Object.assign(new Error('own'), { status: 418 })
     })
     app.use(express_.breakerOpen())
-    app.use((error, request, response, next) => (response.headersSent ? next(error) : response.status(error.status).end(error.message)))
+    app.use((error, request, response, next) => {
+      if (!response.headersSent) return response.status(error.status).end(error.message)
+      assert.ok(error instanceof BreakerOpen)
+      next(error)
+    })
     const server = await new Promise(resolve => {
       const server = app.listen(0, '127.0.0.1', () => resolve(server))
     })
