@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from overcurrent import Guard, ManualClock
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -53,6 +55,11 @@ async def until(condition: Callable[[], bool]) -> None:
 async def forever() -> None:
     """Never end, unless cancelled."""
     await asyncio.get_running_loop().create_future()
+
+
+async def collected(items: AsyncIterator[T]) -> list[T]:
+    """Take all items."""
+    return [item async for item in items]
 
 
 class Flaky:

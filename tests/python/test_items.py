@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import TWO, counted, forever, frames, turns
+from conftest import TWO, collected, counted, forever, frames, turns
 from overcurrent import (
     AttemptTimeout,
     Breaker,
     BreakerOpen,
-    Failure,
+    DeadlineExceeded,
     Guard,
     ManualClock,
     Retry,
@@ -37,10 +38,6 @@ async def numbers_later(stop: int, fail_at: int = -1) -> AsyncIterator[int]:
         if number == fail_at:
             raise ConnectionError(f"at {number}")
         yield number
-
-
-async def collected(items: AsyncIterator[Any]) -> list[Any]:
-    return [item async for item in items]
 
 
 Drain = Callable[..., list[Any]]
@@ -192,53 +189,80 @@ def test_the_first_item_settles_a_probe_though_the_rest_is_never_asked_for(
 
 
 @each_kind
-def test_a_first_item_can_be_a_failure(kind: str, clock: ManualClock) -> None:
-    closed = []
+def test_items_are_not_results(kind: str, clock: ManualClock) -> None:
+    asked: list[object] = []
 
-    def answers() -> Iterator[int]:
-        try:
-            yield 503 if clock.now_ns < 2_000_000_000 else 200
-            yield 1
-        finally:
-            closed.append(clock.now_ns)
+    def meaning(result: object) -> None:
+        asked.append(result)
 
-    async def answers_later() -> AsyncIterator[int]:
-        items = answers()
-        try:
-            for item in items:
-                yield item
-        finally:
-            items.close()  # type: ignore[attr-defined]
-
-    guard = Guard(
-        "g",
-        clock=clock,
-        classify=lambda item: Failure(hint="1s") if item == 503 else None,
-        retry={"max_attempts": 3, "jitter": "none", "backoff": "none"},
-    )
-    assert drains(guard, answers, answers_later)[kind]() == [200, 1]
-    assert closed == [1_000_000_000, 2_000_000_000, 2_000_000_000]
-    assert drains(Guard("g", clock=clock, classify=lambda _: "failure"), answers, answers_later)[kind]() == [
-        200,
-        1,
-    ], "the last failing item is handed over, and what follows it"
+    guard = Guard("g", clock=clock, classify=meaning, retry={"backoff": "none"})
+    assert drains(guard, numbers, numbers_later)[kind](2) == [0, 1]
+    assert drains(guard, numbers, numbers_later)[kind](0) == []
+    assert asked == []
+    opening = Opening(1)
+    drains(guard, opening.now, opening.later)[kind]()
+    assert [type(error) for error in asked] == [ConnectionError]
 
 
-def test_a_late_first_item_is_a_timeout_and_closes_the_generator(clock: ManualClock) -> None:
-    guard = Guard("g", clock=clock, attempt_timeout="1s", retry=False)
-    closed = []
+@each_kind
+@pytest.mark.parametrize("bounded", ["attempt_timeout", "deadline"])
+def test_what_was_opened_too_late_is_closed_before_the_wait(
+    kind: str, bounded: str, clock: ManualClock
+) -> None:
+    limits: Any = {bounded: "1s"}
+    retry: Any = {"max_attempts": 2, "jitter": "none", "backoff": constant("5s")}
+    guard = Guard("g", clock=clock, retry=retry, **limits)
+    times: list[int] = []
 
     def slow() -> Iterator[int]:
         try:
             clock.advance("1s")
             yield 1
         finally:
-            closed.append(1)
+            times.append(clock.now_ns // 1_000_000_000)
 
-    with pytest.raises(AttemptTimeout) as caught:
-        list(guard(slow)())
-    assert closed == [1], "and not only when the error is let go"
+    async def slow_later() -> AsyncIterator[int]:
+        items = slow()
+        try:
+            for item in items:
+                yield item
+        finally:
+            items.close()  # type: ignore[attr-defined]
+
+    error = AttemptTimeout if bounded == "attempt_timeout" else DeadlineExceeded
+    with pytest.raises(error) as caught:
+        drains(guard, slow, slow_later)[kind]()
+    assert times == ([1, 7] if bounded == "attempt_timeout" else [1])
     assert len(frames(caught.value)) == 1
+
+
+def test_one_that_goes_on_though_it_is_cut_is_closed(clock: ManualClock) -> None:
+    guard = Guard("g", clock=clock, attempt_timeout="1s", retry=False, breaker=TWO)
+    events: list[str] = []
+
+    @guard
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            events.append("cut")
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            events.append("closed")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(collected(stubborn()))
+        await turns()
+        clock.advance("1s")
+        with pytest.raises(AttemptTimeout):
+            await task
+        assert not asyncio.current_task().cancelling()  # type: ignore[union-attr]
+
+    asyncio.run(main())
+    assert events == ["cut", "closed"]
+    assert counted(guard) == 1
 
 
 def test_an_asynchronous_first_item_is_cut(clock: ManualClock) -> None:
@@ -289,92 +313,6 @@ def test_a_cancelled_opening_gives_its_probe_back(kind: str, clock: ManualClock)
     assert breaker.state == "closed"
 
 
-def echo() -> Any:
-    """Give back what is sent, and the names of the errors that are thrown in."""
-    got: Any = "ready"
-    try:
-        while got != "stop":
-            try:
-                got = yield got
-            except ValueError as error:
-                got = f"caught {error}"
-    finally:
-        ends.append("closed")
-    return "returned"
-
-
-async def echo_later() -> Any:
-    items = echo()
-    got = next(items)
-    while True:
-        try:
-            sent = yield got
-        except ValueError as error:
-            got = items.throw(error)
-        else:
-            try:
-                got = items.send(sent)
-            except StopIteration:
-                return
-
-
-ends: list[str] = []
-
-
-def test_a_generator_can_be_sent_to_thrown_into_and_closed() -> None:
-    ends.clear()
-    opened: Any = Guard("g")(echo)
-    items = opened()
-    assert next(items) == "ready"
-    assert items.send(1) == 1
-    assert items.throw(ValueError("mine")) == "caught mine"
-    with pytest.raises(StopIteration) as caught:
-        items.send("stop")
-    assert caught.value.value == "returned"
-
-    items = opened()
-    next(items)
-    items.close()
-    assert ends == ["closed", "closed"]
-
-    items = opened()
-    next(items)
-    with pytest.raises(KeyError) as thrown:
-        items.throw(KeyError("key"))
-    assert len(frames(thrown.value)) == 1
-
-    def outer() -> Any:
-        return (yield from opened())
-
-    items = outer()
-    next(items)
-    with pytest.raises(StopIteration, match="returned"):
-        items.send("stop")
-
-
-def test_an_asynchronous_generator_can_be_sent_to_thrown_into_and_closed() -> None:
-    async def main() -> None:
-        opened: Any = Guard("g")(echo_later)
-        items = opened()
-        assert await anext(items) == "ready"
-        assert await items.asend(1) == 1
-        assert await items.athrow(ValueError("mine")) == "caught mine"
-        with pytest.raises(StopAsyncIteration):
-            await items.asend("stop")
-        items = opened()
-        await anext(items)
-        ends.clear()
-        await items.aclose()
-        assert ends == ["closed"]
-        items = opened()
-        await anext(items)
-        with pytest.raises(KeyError) as thrown:
-            await items.athrow(KeyError("key"))
-        assert len(frames(thrown.value)) == 1
-
-    asyncio.run(main())
-
-
 @each_kind
 def test_a_generator_knows_its_attempt(kind: str, clock: ManualClock) -> None:
     seen = []
@@ -396,3 +334,108 @@ def test_a_generator_knows_its_attempt(kind: str, clock: ManualClock) -> None:
         assert drains(subject, ask, ask_later)[kind]() == [3]
         assert [number for number, _ in seen] == [1, 2, 3]
         assert len({key for _, key in seen}) == 1
+
+
+@each_kind
+def test_its_later_part_is_no_part_of_the_attempt(kind: str, clock: ManualClock) -> None:
+    outer = Guard("outer", clock=clock)
+    seen = []
+
+    def ask() -> Iterator[str]:
+        for _ in range(2):
+            yield current_attempt().idempotency_key
+
+    async def ask_later() -> AsyncIterator[str]:
+        for _ in range(2):
+            await asyncio.sleep(0)
+            yield current_attempt().idempotency_key
+
+    for subject in (Guard("g", clock=clock), Retry(clock=clock), Guard("g", clock=clock, deadline=False)):
+        drain = drains(subject, ask, ask_later)[kind]
+        with pytest.raises(LookupError):
+            drain()
+
+        def around(drain: Drain = drain) -> list[str]:
+            return [current_attempt().idempotency_key, *drain()]
+
+        if kind == "blocking":
+            seen = outer.call(around)
+            assert seen[0] == seen[2] != seen[1]
+
+
+def test_the_tasks_that_it_starts_know_its_attempt(clock: ManualClock) -> None:
+    async def ask() -> int:
+        await asyncio.sleep(0)
+        return current_attempt().number
+
+    @Guard("g", clock=clock, retry={"backoff": "none"})
+    async def numbers_of_tasks() -> AsyncIterator[int]:
+        number = await asyncio.create_task(ask())
+        if number == 1:
+            raise ConnectionError
+        yield number
+        with pytest.raises(LookupError):
+            await asyncio.create_task(ask())
+
+    assert asyncio.run(collected(numbers_of_tasks())) == [2]
+
+
+def test_an_opening_that_nobody_awaits_any_more_gives_its_probe_back(clock: ManualClock) -> None:
+    breaker = Breaker(clock=clock, consecutive_failures=1, cooldown="1s", probe_timeout="1h")
+    guard = Guard("g", clock=clock, breaker=breaker)
+    breaker.trip("1s")
+    clock.advance("1s")
+
+    @guard
+    async def hanging() -> AsyncIterator[int]:
+        await forever()
+        yield 1
+
+    async def main() -> None:
+        opening = anext(hanging())
+        opening.send(None)  # type: ignore[attr-defined]
+        assert breaker.state == "half_open"
+        with pytest.raises(BreakerOpen):
+            breaker.acquire()
+        contextvars.Context().run(opening.close)  # type: ignore[attr-defined]
+        assert breaker.state == "half_open"
+        breaker.acquire().success()
+
+    asyncio.run(main())
+    assert breaker.state == "closed"
+
+
+@each_kind
+def test_wrong_arguments_are_an_error_of_the_attempt(kind: str, clock: ManualClock) -> None:
+    breaker = Breaker(clock=clock, consecutive_failures=1, cooldown="1s")
+    drain = drains(breaker, numbers, numbers_later)[kind]
+    with pytest.raises(TypeError) as caught:
+        drain(1, 2, 3)
+    assert len(frames(caught.value)) == 1
+    assert breaker.state == "open"
+
+
+def test_a_class_is_not_what_its_instances_are() -> None:
+    class Client:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        async def __call__(self) -> int:
+            return self.number
+
+    class Items(Client):
+        def __call__(self) -> Any:
+            yield self.number
+
+    class LaterItems(Client):
+        async def __call__(self) -> Any:
+            yield self.number
+
+    guard = Guard("g")
+    assert asyncio.run(guard(Client(1))()) == 1
+    assert list(guard(Items(2))()) == [2]
+    assert asyncio.run(collected(guard(LaterItems(3))())) == [3]
+    for number, kind in enumerate((Client, Items, LaterItems)):
+        made = guard.wrap(kind)(number)
+        assert type(made) is kind
+        assert made.number == number

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Generator
+
 from overcurrent import (
     Breaker,
     BreakerOpen,
@@ -42,6 +44,17 @@ async def refund(order: str) -> bytes:
     return b""
 
 
+@guard
+def talk(number: int) -> Generator[int, str, bytes]:
+    said = yield number
+    return said.encode()
+
+
+@guard
+async def talk_later(number: int) -> AsyncGenerator[int, str]:
+    yield number
+
+
 class Client:
     @guard
     def get(self, key: str) -> int:
@@ -72,6 +85,10 @@ charge("a", twice=True)  # error: call-arg
 charge()  # error: call-arg
 text: str = charge("a")  # error: assignment
 refunded: bytes = refund("a")  # error: assignment
+talk("a")  # error: arg-type
+talk(1).send(2)  # error: arg-type
+item: str = next(talk(1))  # error: assignment
+talk_later(1, 2)  # error: call-arg
 Client().get(1)  # error: arg-type
 Client().get()  # error: call-arg
 Client.make("s")  # error: arg-type

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    MutableMapping,
+)
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, assert_type, overload
@@ -152,6 +161,18 @@ def pages(number: int) -> Iterator[str]:
 
 
 @payments
+def talk(number: int, *, loud: bool = False) -> Generator[int, str, bytes]:
+    said = yield number
+    return said.encode()
+
+
+@payments
+async def talk_later(number: int) -> AsyncGenerator[int, str]:
+    said = yield number
+    assert_type(said, str)
+
+
+@payments
 async def messages(number: int) -> AsyncIterator[str]:
     yield ""
 
@@ -217,6 +238,9 @@ assert_type(charge("a", amount=2), float)
 assert_type(charge.__name__, str)
 assert_type(pages(1), Iterator[str])
 assert_type(messages(1), AsyncIterator[str])
+assert_type(talk(1, loud=True), Generator[int, str, bytes])
+assert_type(talk(1).send("a"), int)
+assert_type(talk_later(1), AsyncGenerator[int, str])
 assert_type(first([1]), int)
 assert_type(payments.wrap(twice)(1), int)
 assert_type(payments.wrap(twice)(""), str)
@@ -264,6 +288,7 @@ async def main() -> None:
     assert_type(await Retry().acall(client.later, "k"), int)
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     assert_type(await payments.acall(lambda: future), int)
+    assert_type(await talk_later(1).asend("a"), int)
     async for event in messages(1):
         assert_type(event, str)
 

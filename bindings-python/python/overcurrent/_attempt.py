@@ -63,6 +63,8 @@ class Attempt:
 def current_attempt() -> Attempt:
     """Return the attempt that the calling code is a part of; the innermost, where they are nested.
 
+    A generator is a part of its attempt until its first item is out.
+
     Works anywhere below a guarded function; also in the tasks and threads that an asynchronous one starts,
     where its attempts are bounded in time, as those of a guard are by default. It costs nothing until it is
     asked for: the call is found by looking up the stack.

@@ -9,7 +9,6 @@ import functools
 from types import CoroutineType
 
 from overcurrent._core import Call
-from overcurrent._items import wrap_async_generator, wrap_generator
 from overcurrent._library import library
 from overcurrent._typing import overload
 
@@ -108,9 +107,11 @@ class Caller:
     def wrap(self, fn: Any) -> Any:
         """Return a function like `fn` that is called through this; the decorator form of it.
 
-        Of a generator function, asynchronous or not, the opening and the first item are guarded: an attempt
-        is settled with its first item, or with its end where it has none, and until then may be retried from
-        the beginning. Later items and errors pass through, and are neither counted nor retried.
+        Of a generator function, asynchronous or not, the opening and the first item are guarded. The call
+        begins when the first item is asked for. Each attempt calls the function anew; its first item, or its
+        end where it has none, is a success, about which `classify` is not asked, as items are not results.
+        What it raises before that is judged as ever, and may be retried. Later items and errors pass through,
+        and are neither counted nor retried.
         """
         import inspect
 
@@ -119,8 +120,12 @@ class Caller:
         if _is(inspect.iscoroutinefunction, fn):
             return self._wrap_async(fn)
         if _is(inspect.isgeneratorfunction, fn):
+            from overcurrent._items import wrap_generator
+
             return wrap_generator(self, fn)
         if _is(inspect.isasyncgenfunction, fn):
+            from overcurrent._items import wrap_async_generator
+
             return wrap_async_generator(self, fn)
         return self._wrap_blocking(fn)
 
@@ -194,7 +199,8 @@ class Caller:
 
 def _is(kind: Callable[[Any], bool], fn: Any) -> bool:
     """Whether a function, or what an object is called by, is of a kind."""
-    return kind(fn) or kind(getattr(fn, "__call__", None))  # noqa: B004
+    # What a class is called by is not what its instances are called by.
+    return kind(fn) or kind(getattr(type(fn), "__call__", None))  # noqa: B004
 
 
 def _refuse_coroutine(call: Call, coroutine: Any) -> None:

@@ -1,22 +1,28 @@
 """Generator functions: what is guarded of them is their opening and their first item.
 
-An attempt is settled with its first item, or with its end where it has none; until then it may be tried
-again, from the beginning. Later items and errors pass through, and are neither counted nor retried.
+An attempt calls the function and asks for the first item. It is settled with that, or with the end where
+there is none: a success, whatever the item is, as items are not results. What was opened is closed before
+another attempt follows. Whatever comes later passes through, and is neither counted nor retried.
 """
 
 from __future__ import annotations
 
 import functools
+import time
+from contextlib import suppress
 
-from overcurrent._core import Call
+from overcurrent._attempt import running
+from overcurrent._core import Cut
 from overcurrent._library import library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
+    from contextvars import Token
     from typing import Any, ParamSpec
 
     from overcurrent._calls import Caller
+    from overcurrent._core import Call
 
     P = ParamSpec("P")
 
@@ -24,48 +30,61 @@ if TYPE_CHECKING:
 def wrap_generator(
     self: Caller, fn: Callable[P, Generator[Any, Any, Any]]
 ) -> Callable[P, Generator[Any, Any, Any]]:
-    """Return a generator function like `fn` that is opened through `self`."""
+    """Return a generator function like `fn` that is opened through `self`.
+
+    It does its waiting itself, so that it can close what came too late before that.
+    """
 
     @functools.wraps(fn)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-        call = self.begin()
+        begun = self.begin_async()
+        call = self.full_async(begun, kwargs)
+        step = call.resume() if begun is call else True
+        while step is not True:
+            _sleep(step)
+            step = call.resume()
         while True:
-            items, ended = fn(*args, **kwargs), False
+            ended = False
             try:
+                items = fn(*args, **kwargs)
                 try:
                     item = next(items)
                 except StopIteration as end:
                     item, ended = end.value, True
             except BaseException as error:
-                call = self.full(call, kwargs)
-                if not call.raised(error):
-                    raise
+                step = call.raised(error)
+                while step is not True:
+                    if step is False:
+                        raise
+                    _sleep(step)
+                    step = call.resume()
                 continue
             try:
-                again = self.returned(call, item, kwargs)
+                step = call.succeeded()
             except BaseException:
                 items.close()
                 raise
-            if not again:
+            if step is False:
                 break
-            call = self.full(call, kwargs)
             items.close()
+            while step is not True:
+                _sleep(step)
+                step = call.resume()
+        del begun, call  # nobody is inside the attempt any more
         if ended:
             return item
         while True:
+            thrown = None
             try:
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    items.close()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - handed on to the generator
-                    _leave_frame(error)
-                    item = items.throw(error)
-                else:
-                    item = items.send(sent)
+                sent = yield item
+            except BaseException as error:  # noqa: BLE001 - handed on to the generator
+                thrown = _without_frame(error)
+            try:
+                item = items.send(sent) if thrown is None else items.throw(thrown)
             except StopIteration as end:
                 return end.value
+            finally:
+                del thrown  # its traceback holds this frame
 
     return guarded
 
@@ -82,65 +101,83 @@ def wrap_async_generator(
 
     @functools.wraps(fn)
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
-        call = self.begin_async()
-        if type(call) is Call:
-            while (step := call.resume()) is not True:
-                await library().sleep(step)
+        begun = self.begin_async()
+        call = self.full_async(begun, kwargs)
+        step = call.resume() if begun is call else True
+        while step is not True:
+            await library().sleep(step)
+            step = call.resume()
         while True:
-            items, item, ended = fn(*args, **kwargs), None, False
+            item, ended = None, False
             try:
+                items = fn(*args, **kwargs)
                 try:
                     if bounded:
-                        with library().Scope(call):
-                            item = await anext(items)
+                        token = running.set(call)
+                        try:
+                            with library().Scope(call):
+                                item = await anext(items)
+                        finally:
+                            _leave(token)
                     else:
                         item = await anext(items)
                 except StopAsyncIteration:
                     ended = True
             except BaseException as error:
-                call = self.full_async(call, kwargs)
-                step = call.raised(error)
+                try:
+                    step = call.raised(error)
+                finally:
+                    if type(error) is Cut:
+                        await items.aclose()  # it may have gone on in spite of that
                 while step is not True:
                     if step is False:
                         raise
                     await library().sleep(step)
                     step = call.resume()
-                await items.aclose()
                 continue
             try:
-                step = self.returned(call, item, kwargs)
-                if step is not False:
-                    call = self.full_async(call, kwargs)
-                    while step is not True and step is not False:
-                        await library().sleep(step)
-                        step = call.resume()
+                step = call.succeeded()
             except BaseException:
                 await items.aclose()
                 raise
             if step is False:
                 break
             await items.aclose()
+            while step is not True:
+                await library().sleep(step)
+                step = call.resume()
+        del begun, call  # nobody is inside the attempt any more
         if ended:
             return
         while True:
+            thrown = None
             try:
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    await items.aclose()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - handed on to the generator
-                    _leave_frame(error)
-                    item = await items.athrow(error)
-                else:
-                    item = await items.asend(sent)
+                sent = yield item
+            except BaseException as error:  # noqa: BLE001 - handed on to the generator
+                thrown = _without_frame(error)
+            try:
+                item = await (items.asend(sent) if thrown is None else items.athrow(thrown))
             except StopAsyncIteration:
                 return
+            finally:
+                del thrown  # its traceback holds this frame
 
     return guarded
 
 
-def _leave_frame(error: BaseException) -> None:
+def _sleep(seconds: float) -> None:
+    if seconds:
+        time.sleep(seconds)
+
+
+def _leave(token: Token[Call]) -> None:
+    """Leave an attempt; who closes a coroutine that nobody awaits any more is in another context."""
+    with suppress(ValueError):
+        running.reset(token)
+
+
+def _without_frame(error: BaseException) -> BaseException:
     """Take the frame that an error was thrown into from its traceback: it will come out of it once more."""
     if error.__traceback__ is not None:
         error.__traceback__ = error.__traceback__.tb_next
+    return error
