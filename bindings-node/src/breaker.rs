@@ -1,16 +1,15 @@
 //! A breaker alone.
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
 use overcurrent::{
     Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window, cells::layout,
-    kernel::call::Rejection,
 };
 
 use crate::{
-    call::{Refusal, outcome_of, pass, quick_until},
+    call::{outcome_of, pass, quick_until, refuse},
     clock::{between, chosen, millis, nanos, number, span, tell, whole},
     error::Refused,
     raw::Args,
@@ -26,8 +25,12 @@ pub(crate) struct BreakerShape {
     pub name: String,
     /// From how many ns on a call is slow; infinite where none is.
     pub slow: f64,
-    /// Whether its window is one of time.
-    pub timed: bool,
+    /// Whether it counts successes.
+    pub counts: bool,
+    /// Whether it asks when a call succeeded.
+    pub needs_time: bool,
+    /// Whether a clock is good enough for that which lags by up to a grain.
+    pub roughly: bool,
     /// Whether it asks how long a call took.
     pub needs_duration: bool,
 }
@@ -85,16 +88,18 @@ fn refused(result: Result<(), InvalidPolicy>) -> Option<Refused> {
     result.err().map(Refused::from)
 }
 
-/// What JavaScript needs to know of it.
+/// What JavaScript needs to know of it, if it has a clock of this grain, in ns.
 #[napi]
-pub(crate) fn breaker_shape(breaker: f64) -> napi::Result<BreakerShape> {
+pub(crate) fn breaker_shape(breaker: f64, grain: f64) -> napi::Result<BreakerShape> {
     of(breaker, |breaker| {
         let policy = breaker.policy();
         let window = policy.window.map(|rules| rules.window);
         BreakerShape {
             name: breaker.name().to_owned(),
             slow: policy.slow_call.map_or(f64::INFINITY, nanos),
-            timed: matches!(window, Some(Window::Time { .. })),
+            counts: window.is_some(),
+            needs_time: matches!(window, Some(Window::Time { .. })),
+            roughly: window.is_some_and(|window| window.tells_apart(Span::from_nanos(whole(grain)))),
             needs_duration: policy.needs_duration(),
         }
     })
@@ -165,27 +170,13 @@ pub(crate) fn breaker_restore(breaker: f64, json: String, now: f64) -> napi::Res
     of(breaker, |breaker| refused(Snapshot::from_json(&json).and_then(|snapshot| breaker.restore(&snapshot))))
 }
 
-thread_local! {
-    static REJECTION: Cell<Option<Rejection>> = const { Cell::new(None) };
-}
-
-/// `acquire(breaker, now)`: the epoch of an admitted call; −1 for a rejected one.
+/// `acquire(breaker, now)`: the epoch of an admitted call; for a rejected one −1 − the code of the reason.
 pub(crate) fn acquire([breaker, now, ..]: Args) -> Result<f64, Gone> {
     tell(now);
     with(breaker, |breaker: &mut Arc<Breaker>| match breaker.acquire_at(breaker.now()) {
         Ok(pass) => f64::from(pass.epoch),
-        Err(rejection) => {
-            REJECTION.set(Some(rejection));
-            -1.0
-        }
+        Err(rejection) => -1.0 - f64::from(refuse(breaker.refusal(rejection))),
     })
-}
-
-/// What the rejection answered last says.
-#[napi]
-pub(crate) fn breaker_refusal(breaker: f64) -> napi::Result<Refusal> {
-    let rejection = REJECTION.take().ok_or(Gone)?;
-    of(breaker, |breaker| breaker.refusal(rejection).into())
 }
 
 /// `settle(breaker, epoch, outcome, granted, took, now)`: what became of an admitted call. Its duration

@@ -9,7 +9,8 @@ use overcurrent::{Budget, BudgetPolicy, Dialect};
 use crate::{
     clock::{chosen, number, tell},
     error::Refused,
-    slab::{keep, with},
+    raw::Args,
+    slab::{Gone, keep, with},
     value::value,
 };
 
@@ -43,10 +44,12 @@ pub(crate) fn budget_tokens(budget: f64) -> napi::Result<f64> {
     of(budget, |budget| number(budget.tokens_micro()))
 }
 
-/// Deposits for one call.
-#[napi]
-pub(crate) fn budget_deposit(budget: f64) -> napi::Result<()> {
-    of(budget, Budget::deposit)
+/// `deposit(budget)`, for one call.
+pub(crate) fn deposit([budget, ..]: Args) -> Result<f64, Gone> {
+    with(budget, |budget: &mut Arc<Budget>| {
+        budget.deposit();
+        0.0
+    })
 }
 
 /// Takes a token, if there is one.

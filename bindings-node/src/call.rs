@@ -7,21 +7,22 @@
 //! | 0 | run the function | the time it has in ns, infinite without a bound |
 //! | 1 | wait | how long in ns |
 //! | 2 | done | |
-//! | 3 | rejected by the breaker | |
-//! | 4 | deadline exceeded | |
-//! | 5… | stop, for the reason at that place of [`StopReason::ALL`] | |
+//! | 3 | deadline exceeded | |
+//! | 4… | stop, for the reason at that place of [`StopReason::ALL`] | |
+//! | 10… | rejected by the breaker, for the reason at that place of [`RejectReason::ALL`] | the ns until a probe, no number where that is not known |
 //! | + 16 | the attempt was cut by its timeout | |
 
 use std::{cell::Cell, sync::Arc};
 
 use napi_derive::napi;
 use overcurrent::{
-    Breaker, BreakerOpen, Clock, Failure, Guard, Instant, ManualClock, Outcome, Span, StopReason, Verdict,
-    kernel::call::{Call, Pass, Rejection, Settled, Step, Surroundings},
+    Breaker, BreakerOpen, Clock, Failure, Guard, Instant, ManualClock, Outcome, RejectReason, Span,
+    StopReason, Verdict,
+    kernel::call::{Call, Pass, Settled, Step, Surroundings},
 };
 
 use crate::{
-    clock::{between, millis, nanos, tell, whole},
+    clock::{between, nanos, tell, whole},
     raw::Args,
     slab::{Gone, free, keep, with},
 };
@@ -31,22 +32,48 @@ pub(crate) struct Running {
     guard: Arc<Guard>,
     call: Call,
     wait: Span,
-    rejection: Option<Rejection>,
 }
 
 /// The number of codes, a power of two: a handle and a code make one number.
 const CODES: f64 = 32.0;
 const TIMED_OUT: u8 = 16;
-const FIRST_STOP: u8 = 5;
+const FIRST_STOP: u8 = 4;
+const FIRST_REJECT: u8 = 10;
 
 thread_local! {
     static PAYLOAD: Cell<f64> = const { Cell::new(0.0) };
+    static REFUSAL: Cell<Option<BreakerOpen>> = const { Cell::new(None) };
 }
 
 /// The payload of the step answered last.
 #[expect(clippy::unnecessary_wraps, reason = "of the shape of a hot function")]
 pub(crate) fn payload(_: Args) -> Result<f64, Gone> {
     Ok(PAYLOAD.get())
+}
+
+/// Keeps a rejection for `refusal`, its time for `payload`; answers the code of its reason.
+pub(crate) fn refuse(refusal: BreakerOpen) -> u8 {
+    PAYLOAD.set(refusal.retry_after.map_or(f64::NAN, nanos));
+    let code = code(RejectReason::ALL, &refusal.reason);
+    REFUSAL.set(Some(refusal));
+    code
+}
+
+/// The message of the rejection answered last.
+#[napi]
+pub(crate) fn refusal() -> napi::Result<String> {
+    Ok(REFUSAL.take().ok_or(Gone)?.to_string())
+}
+
+/// A word as a number: its place among all.
+fn code<T: PartialEq>(all: &[T], word: &T) -> u8 {
+    (0..).zip(all).find_map(|(code, other)| (other == word).then_some(code)).unwrap_or(0)
+}
+
+/// The words for the reasons to reject, in the order of their codes.
+#[napi]
+pub(crate) fn reject_reasons() -> Vec<&'static str> {
+    RejectReason::ALL.iter().map(|reason| reason.as_str()).collect()
 }
 
 /// The words for the reasons to stop, in the order of their codes.
@@ -73,15 +100,9 @@ impl Running {
                 1
             }
             Step::Done => 2,
-            Step::Reject(rejection) => {
-                self.rejection = Some(rejection);
-                3
-            }
-            Step::Exceeded => 4,
-            Step::Stop(reason) => (FIRST_STOP..)
-                .zip(StopReason::ALL)
-                .find_map(|(code, other)| (reason == *other).then_some(code))
-                .unwrap_or(FIRST_STOP),
+            Step::Exceeded => 3,
+            Step::Stop(reason) => FIRST_STOP + code(StopReason::ALL, &reason),
+            Step::Reject(rejection) => FIRST_REJECT + refuse(self.guard.refusal(rejection)),
         };
         f64::from(code + if timed_out { TIMED_OUT } else { 0 })
     }
@@ -119,14 +140,6 @@ pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
     })
 }
 
-/// `deposit(guard)`, for a call that entered in JavaScript.
-pub(crate) fn deposit([guard, ..]: Args) -> Result<f64, Gone> {
-    with(guard, |guard: &mut Arc<Guard>| {
-        guard.deposit();
-        0.0
-    })
-}
-
 /// `record(guard, epoch, outcome, started, now)`, for a call that has entered: what became of its only
 /// attempt. Answers until when further successes may be added in place.
 pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f64, Gone> {
@@ -144,7 +157,7 @@ pub(crate) fn begin([guard, now, once, ..]: Args) -> Result<f64, Gone> {
     tell(now);
     let now = guard.now();
     let call = sparing(guard.begin(now), once);
-    let mut running = Box::new(Running { guard, call, wait: Span::ZERO, rejection: None });
+    let mut running = Box::new(Running { guard, call, wait: Span::ZERO });
     let code = running.next(now);
     Ok(keep(running) * CODES + code)
 }
@@ -154,7 +167,7 @@ pub(crate) fn adopt([guard, epoch, started, once, ..]: Args) -> Result<f64, Gone
     let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
     tell(started);
     let call = sparing(Call::adopt(guard.policy(), pass(epoch), guard.now()), once);
-    Ok(keep(Box::new(Running { guard, call, wait: Span::ZERO, rejection: None })))
+    Ok(keep(Box::new(Running { guard, call, wait: Span::ZERO })))
 }
 
 /// `next(call, now)`, after a wait.
@@ -236,40 +249,6 @@ pub(crate) fn outcome_of(code: f64) -> Outcome {
         2 => Outcome::Ignored,
         _ => Outcome::Cancelled,
     }
-}
-
-/// What a rejection says.
-#[napi(object, object_from_js = false)]
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    /// The whole message.
-    pub message: String,
-    /// The name of the breaker.
-    pub breaker: String,
-    /// Why.
-    pub reason: &'static str,
-    /// How long until it will admit a probe, where that is known.
-    pub retry_after_ms: Option<f64>,
-}
-
-impl From<BreakerOpen> for Refusal {
-    fn from(error: BreakerOpen) -> Self {
-        Self {
-            message: error.to_string(),
-            reason: error.reason.as_str(),
-            retry_after_ms: error.retry_after.map(millis),
-            breaker: error.breaker.into(),
-        }
-    }
-}
-
-/// What the rejection of a call says.
-#[napi]
-pub(crate) fn call_refusal(call: f64) -> napi::Result<Refusal> {
-    let refusal = with(call, |running: &mut Box<Running>| {
-        running.rejection.map(|rejection| Refusal::from(running.guard.refusal(rejection)))
-    })?;
-    Ok(refusal.ok_or(Gone)?)
 }
 
 /// The message of an attempt that its timeout cut.

@@ -21,7 +21,7 @@ use napi_sys as sys;
 use overcurrent::{Breaker, Budget};
 
 use crate::{
-    breaker, call, clock, events,
+    breaker, budget, call, clock, events,
     registry::Keyed,
     slab::{Gone, with},
 };
@@ -38,7 +38,7 @@ static HOT: [Hot; 16] = [
     Hot { name: "heard", run: events::heard },
     Hot { name: "anchor", run: clock::anchor },
     Hot { name: "enter", run: call::enter },
-    Hot { name: "deposit", run: call::deposit },
+    Hot { name: "deposit", run: budget::deposit },
     Hot { name: "record", run: call::record },
     Hot { name: "begin", run: call::begin },
     Hot { name: "adopt", run: call::adopt },

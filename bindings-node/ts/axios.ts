@@ -5,9 +5,9 @@ import type { AxiosAdapter, AxiosError, AxiosResponse, InternalAxiosRequestConfi
 import { isReplayable } from './adapters/body.js'
 import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
+import type { Context } from './attempt.js'
 import { refuse } from './errors.js'
 import type { Result } from './judge.js'
-import type { Context } from './run.js'
 
 /** Codes of errors that say that the request could not be sent at all, or that somebody gave up. */
 const OWN = new Set([

@@ -4,7 +4,8 @@
 import { Cells, view } from './cells.js'
 import { attend, told } from './channels.js'
 import { host, type Time } from './clock.js'
-import { BreakerOpen, accepted, quietly, refuse } from './errors.js'
+import { GRAIN } from './coarse.js'
+import { accepted, refuse, rejected, type BreakerOpen } from './errors.js'
 import type { BreakerEvents } from './event.js'
 import { tell } from './hearing.js'
 import { HOOKS, Judge, SUCCESS, type JudgeOptions } from './judge.js'
@@ -13,7 +14,7 @@ import { native, own } from './native.js'
 import { OURS, live, without, type LiveOptions } from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
 import { foundBy, tokenOf, type Token } from './share.js'
-import { disabled } from './switch.js'
+import { disabled, on } from './switch.js'
 import type { OpenReason, State } from './words.js'
 import { wrapped } from './wrap.js'
 
@@ -42,13 +43,15 @@ const EVENTS = ['stateChange', 'reject', 'lateResult']
 /** What the rest of the package knows of a breaker. */
 export class BreakerCore {
   readonly name: string
-  /** Whether its window is one of time. */
-  readonly timed: boolean
+  /** Whether its window asks when a call succeeded, and whether roughly is enough. */
+  readonly #needsTime: boolean
+  readonly #roughly: boolean
   /** Whether it asks how long a call took. */
   readonly needsDuration: boolean
   /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
   readonly cells: Cells | undefined
-  readonly trustsValues: boolean
+  /** Whether neither the time at which a call began plays a part, nor the value it came to. */
+  readonly isPlain: boolean
   #listeners: Listeners | undefined = undefined
 
   constructor(
@@ -57,13 +60,14 @@ export class BreakerCore {
     readonly judge: Judge,
   ) {
     own(this, handle)
-    const { name, slow, timed, needsDuration } = native.breakerShape(handle)
+    const { name, slow, counts, needsTime, roughly, needsDuration } = native.breakerShape(handle, GRAIN)
     this.name = name
-    this.timed = timed
+    this.#needsTime = needsTime
+    this.#roughly = roughly
     this.needsDuration = needsDuration
-    this.trustsValues = judge.trustsValues
+    this.isPlain = judge.trustsValues && !needsDuration
     const words = time.handle === undefined ? view(handle) : undefined
-    this.cells = words && new Cells(words, slow)
+    this.cells = words && new Cells(words, slow, counts)
   }
 
   /** Who listens to it. */
@@ -71,24 +75,33 @@ export class BreakerCore {
     return (this.#listeners ??= new Listeners(this.handle, EVENTS))
   }
 
+  /** The epoch of a call that passes in sight of JavaScript; else −1. */
+  enter(): number {
+    return this.cells === undefined ? -1 : this.cells.enter()
+  }
+
   /** When a call that begins now was granted, where that will matter. */
   granted(): number {
     return this.needsDuration ? this.time.now() : NaN
   }
 
-  /** The epoch of an admitted call. Throws where none is admitted. */
-  acquire(): number {
-    return told(() => {
-      const epoch = native.acquire(this.handle, this.time.now())
-      if (epoch < 0) throw quietly(() => new BreakerOpen(native.breakerRefusal(this.handle)))
-      return epoch
-    })
+  /** The epoch of an admitted call, or the error of one that is not admitted. */
+  acquire(): number | BreakerOpen {
+    attend()
+    const epoch = native.acquire(this.handle, this.time.now())
+    const answer = epoch < 0 ? rejected(this.name, -1 - epoch) : epoch
+    tell()
+    return answer
+  }
+
+  /** When a success of now is to be counted, by `time`, as exactly as the window tells. */
+  counted(time: Time): number {
+    return this.#needsTime ? (this.#roughly ? time.coarse() : time.now()) : 0
   }
 
   succeeded(epoch: number, granted: number): void {
-    const { timed, needsDuration } = this
-    const now = timed || needsDuration ? this.time.now() : 0
-    const took = needsDuration ? now - granted : 0
+    const now = this.needsDuration ? this.time.now() : this.counted(this.time)
+    const took = this.needsDuration ? now - granted : 0
     if (!this.cells?.succeed(epoch, took, now)) this.record(epoch, OUTCOME.success, granted, NaN)
   }
 
@@ -103,6 +116,54 @@ export class BreakerCore {
     if (outcome === OUTCOME.success) this.cells?.allow(epoch, until)
     tell()
   }
+}
+
+/** A call that the breaker is not there for. */
+async function straight<T>(fn: () => T): Promise<Awaited<T>> {
+  return await fn()
+}
+
+/** The call of an epoch that it passed in, where the time at which it began plays no part, nor does its value. */
+function plain<T>(core: BreakerCore, fn: () => T, epoch: number): Promise<Awaited<T>> {
+  let value
+  try {
+    value = fn()
+  } catch (error) {
+    core.settled(epoch, core.judge.error(error), NaN)
+    return Promise.reject(error)
+  }
+  // A native promise is taken as it is, and the callbacks cost less than the frame of an `await`.
+  return Promise.resolve(value).then(
+    value => {
+      core.succeeded(epoch, NaN)
+      return value
+    },
+    (error: unknown) => {
+      core.settled(epoch, core.judge.error(error), NaN)
+      throw error
+    },
+  )
+}
+
+/** A call that the core must admit. */
+function asked<T>(core: BreakerCore, fn: () => T): Promise<Awaited<T>> {
+  const epoch = core.acquire()
+  // To throw it in an asynchronous function costs as much again.
+  return typeof epoch === 'number' ? full(core, fn, epoch) : Promise.reject(epoch)
+}
+
+/** Any other call. */
+async function full<T>(core: BreakerCore, fn: () => T, epoch: number): Promise<Awaited<T>> {
+  const granted = core.granted()
+  let value
+  try {
+    value = await fn()
+  } catch (error) {
+    core.settled(epoch, core.judge.error(error), granted)
+    throw error
+  }
+  core.settled(epoch, core.judge.value(value), granted)
+  return value
 }
 
 /** An admission that has not been used up. */
@@ -243,8 +304,9 @@ export class Breaker {
     const breaker = this.#core
     if (disabled.isOn) return new Permit({ breaker, epoch: -1, granted: NaN, used: true }, false)
     const granted = breaker.granted()
-    const passed = breaker.cells?.enter() ?? -1
+    const passed = breaker.enter()
     const epoch = passed < 0 ? breaker.acquire() : passed
+    if (typeof epoch !== 'number') throw epoch
     return new Permit({ breaker, epoch, granted, used: false }, passed < 0)
   }
 
@@ -252,22 +314,15 @@ export class Breaker {
    * Calls `fn` if the breaker admits it, and records what became of it.
    * @throws BreakerOpen when no call is admitted; what `fn` throws
    */
-  async call<T>(fn: () => T): Promise<Awaited<T>> {
-    if (disabled.isOn) return await fn()
+  call<T>(fn: () => T): Promise<Awaited<T>> {
     const core = this.#core
-    const granted = core.granted()
-    let epoch = core.cells?.enter() ?? -1
-    if (epoch < 0) epoch = core.acquire()
-    let value
-    try {
-      value = await fn()
-    } catch (error) {
-      core.settled(epoch, core.judge.error(error), granted)
-      throw error
+    if (on === 0) {
+      const epoch = core.enter()
+      if (epoch >= 0) return core.isPlain ? plain(core, fn, epoch) : full(core, fn, epoch)
+    } else if (disabled.isOn) {
+      return straight(fn)
     }
-    if (core.trustsValues) core.succeeded(epoch, granted)
-    else core.settled(epoch, core.judge.value(value), granted)
-    return value
+    return asked(core, fn)
   }
 
   /** `fn` under this breaker, with its parameters, its result and its `this`. */

@@ -1,6 +1,7 @@
 /**
  * A retry budget alone.
  */
+import { view } from './cells.js'
 import { timeOf, type Time } from './clock.js'
 import { accepted } from './errors.js'
 import { native, own } from './native.js'
@@ -11,11 +12,26 @@ export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>
 
 /** What the rest of the package knows of a budget. */
 export class BudgetCore {
+  /** The lane that says what it holds, where JavaScript sees it. */
+  readonly #held: Uint32Array | undefined
+  readonly #capacity: number
+
   constructor(
     readonly handle: number,
     readonly time: Time,
   ) {
     own(this, handle)
+    this.#held = view(handle)
+    this.#capacity = native.budgetCapacity(handle)
+  }
+
+  get isInSight(): boolean {
+    return this.#held !== undefined
+  }
+
+  /** Deposits for one call; into a full budget nothing. */
+  deposit(): void {
+    if (this.#held === undefined || this.#held[0] !== this.#capacity) native.deposit(this.handle)
   }
 }
 
@@ -54,7 +70,7 @@ export class Budget {
 
   /** Deposits for one call. */
   deposit(): void {
-    native.budgetDeposit(this.#core.handle)
+    this.#core.deposit()
   }
 
   /** Takes a token for one retry, if there is one. */

@@ -5,6 +5,14 @@
  */
 import { refuse } from './errors.js'
 
+/** What one call can be given. */
+export interface CallOptions {
+  /** Ends the call at once when it aborts, with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** The idempotency key; a new one by default. */
+  readonly key?: string | undefined
+}
+
 /** What ends when its caller gives up. */
 export interface Cancellable {
   cancel(reason: unknown): void

@@ -30,13 +30,16 @@ export class Cells {
   readonly #words: Uint32Array
   /** From how many ns on a call is slow. */
   readonly #slow: number
+  /** Whether successes are counted: whether there is a window. */
+  readonly #counts: boolean
   /** The epoch and the end of the time in which a success may be added in place. */
   #epoch = -1
   #until = -Infinity
 
-  constructor(words: Uint32Array, slow: number) {
+  constructor(words: Uint32Array, slow: number, counts: boolean) {
     this.#words = words
     this.#slow = slow
+    this.#counts = counts
   }
 
   /** The epoch of a call that passes, as the breaker is closed or forced closed; else −1. */
@@ -45,12 +48,12 @@ export class Cells {
     return (words[POSITION]! & 3) === 0 ? words[EPOCH]! : -1
   }
 
-  /** Counts a success in place where the window needs no care and nothing is to be cleared; else `false`. */
+  /** Counts a success in place, if there is something to count, where the window needs no care and nothing is to be cleared; else `false`. */
   succeed(epoch: number, took: number, now: number): boolean {
     if (epoch !== this.#epoch || now >= this.#until || took >= this.#slow) return false
     const words = this.#words
     if ((words[POSITION]! & 3) !== 0 || words[EPOCH] !== epoch || words[CONSECUTIVE] !== 0) return false
-    if (((Atomics.add(words, QUICK, 1) + 1) & HALF) === 0) Atomics.add(words, QUICK + 1, 1)
+    if (this.#counts && ((Atomics.add(words, QUICK, 1) + 1) & HALF) === 0) Atomics.add(words, QUICK + 1, 1)
     return true
   }
 

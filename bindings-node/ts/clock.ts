@@ -3,6 +3,7 @@
  * ones hold, or a clock that a test moves by hand.
  */
 import { clearImmediate, setImmediate } from 'node:timers'
+import { CoarseClock } from './coarse.js'
 import { LONGEST, ManualQueue, TimerQueue, type Deadlines } from './deadlines.js'
 import { accepted, refuse } from './errors.js'
 import { native, own } from './native.js'
@@ -13,6 +14,8 @@ export interface Time {
   /** The handle of a manual clock. */
   readonly handle: number | undefined
   now(): number
+  /** The same at less cost, as `CoarseClock` says: as much as it is behind, it may be wrong. */
+  coarse(): number
   /** Where the attempts of one guard wait for their end. `ref` is whether that keeps the process alive. */
   deadlines(ref: boolean): Deadlines
   /** Resumes after `nanos`, which is also the wait that the native call answered last. */
@@ -68,6 +71,10 @@ class TimerWait implements Waiting {
 // another in its place put their own `setTimeout` there too, which shows.
 let { performance, setTimeout: seen } = globalThis
 
+/** The timers that were in place first. Under any others time is what a test says: nothing is read roughly. */
+const first = seen
+const coarse = new CoarseClock(hostNow, (run, ms) => void first(run, ms).unref?.())
+
 function hostNow(): number {
   if (globalThis.setTimeout !== seen) ({ performance, setTimeout: seen } = globalThis)
   return performance.now() * MILLI
@@ -87,6 +94,7 @@ native.anchor(Math.min(...Array.from({ length: 8 }, ahead)))
 export const host: Time = {
   handle: undefined,
   now: hostNow,
+  coarse: () => (globalThis.setTimeout === first ? coarse.now() : hostNow()),
   deadlines: ref => new TimerQueue(host.now, ref),
   wait: (nanos, _call, ref, resume) => new TimerWait(nanos, ref, resume),
   sleep: (nanos, ref) => new Promise(resolve => new TimerWait(Number(nanos), ref, resolve)),
@@ -103,6 +111,10 @@ class SkippedTime implements Time {
 
   now(): number {
     return host.now() + this.#skipped
+  }
+
+  coarse(): number {
+    return this.now()
   }
 
   deadlines(ref: boolean): Deadlines {
@@ -130,6 +142,10 @@ class ManualTime implements Time {
 
   now(): number {
     return Number(native.clockNow(this.handle))
+  }
+
+  coarse(): number {
+    return this.now()
   }
 
   deadlines(): Deadlines {

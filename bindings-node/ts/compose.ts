@@ -1,9 +1,11 @@
 /**
  * Guards around guards.
  */
+import type { Attempt, Context } from './attempt.js'
+import type { CallOptions } from './callers.js'
 import { refuse } from './errors.js'
 import { Guard, surroundings } from './guard.js'
-import { run, type Attempt, type CallOptions, type Context } from './run.js'
+import { run } from './run.js'
 import { callable, wrapped } from './wrap.js'
 
 /** Several guards as one: each attempt of one is a call of the next. */

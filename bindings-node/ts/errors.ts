@@ -4,7 +4,7 @@
  * `instanceof` goes by the code: the package may be there several times (in two versions, in the sandbox of a
  * test runner), and an error of one copy is one for the others too.
  */
-import { native, type Full, type Refusal, type Refused } from './native.js'
+import { native, type Full, type Refused } from './native.js'
 import type { RejectReason, StopReason } from './words.js'
 
 type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' | 'REGISTRY_FULL'
@@ -82,7 +82,7 @@ export class BreakerOpen extends OvercurrentError {
   readonly retryAfterMs: number | undefined
 
   /** @internal */
-  constructor({ message, breaker, reason, retryAfterMs }: Refusal) {
+  constructor(message: string, breaker: string, reason: RejectReason, retryAfterMs: number | undefined) {
     super(message)
     this.breaker = breaker
     this.reason = reason
@@ -157,6 +157,17 @@ export function quietly<T>(make: () => T): T {
   } finally {
     Error.stackTraceLimit = limit
   }
+}
+
+const REASONS = native.rejectReasons() as RejectReason[]
+
+/** The error of the rejection that was answered last, by a breaker of this name; `code` is that of its reason. */
+export function rejected(breaker: string, code: number): BreakerOpen {
+  const retryAfter = native.payload() / 1e6
+  const message = native.refusal()
+  return quietly(
+    () => new BreakerOpen(message, breaker, REASONS[code]!, Number.isNaN(retryAfter) ? undefined : retryAfter),
+  )
 }
 
 /** What the core answered, unless it refused. */

@@ -6,10 +6,10 @@
 import { isReplayable } from './adapters/body.js'
 import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
+import type { Context } from './attempt.js'
 import { refuse } from './errors.js'
 import type { Result } from './judge.js'
 import type { HttpRequest } from './native.js'
-import type { Context } from './run.js'
 
 /** What a guarded `fetch` can be given. */
 export type FetchOptions = HttpOptions & {

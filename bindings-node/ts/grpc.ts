@@ -12,11 +12,12 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js'
 import { Guards, type GuardsOptions } from './adapters/guards.js'
+import type { Context } from './attempt.js'
 import { AttemptTimeout, BreakerOpen, DeadlineExceeded, quietly, refuse } from './errors.js'
 import { under, type Guard } from './guard.js'
 import { IGNORED, type Result, type Rules } from './judge.js'
 import { native, type Meaning } from './native.js'
-import { run, type Context } from './run.js'
+import { run } from './run.js'
 
 /** What a guarded client can be given. */
 export type GrpcOptions = GuardsOptions & {

@@ -2,8 +2,8 @@
  * What a running call knows of its guard: the clock, the limits, the hooks, and how to enter in place.
  */
 import { OUTCOME, type BreakerCore, type Outcome } from './breaker.js'
+import type { BudgetCore } from './budget.js'
 import { Calls } from './calls.js'
-import { view } from './cells.js'
 import { attend } from './channels.js'
 import { host, type Time } from './clock.js'
 import { Endless, type Deadlines } from './deadlines.js'
@@ -24,9 +24,8 @@ export class GuardCore {
   /** The rules of a protocol that its calls are of. */
   readonly rules: Rules | undefined = undefined
   #listeners: Listeners | undefined = undefined
-  /** The lane of the budget that says what it holds, where there is a budget to be seen. */
-  private readonly held: Uint32Array | undefined
-  private readonly capacity: number
+  /** Whether the time at which a call began bounds nothing and counts nowhere. */
+  private readonly forAccounts: boolean
   /** Whether calls enter in JavaScript: on its own clock, with every word in sight. */
   private entersHere: boolean
 
@@ -38,17 +37,21 @@ export class GuardCore {
     readonly judge: Judge,
     shape: GuardShape,
     private readonly breaker: BreakerCore | undefined,
-    budget: number | undefined,
+    private readonly budget: BudgetCore | undefined,
   ) {
     this.handle = own(this, shape.handle)
     this.limit = shape.limit
     this.deadlines = shape.limit === Infinity ? new Endless() : time.deadlines(ref)
     this.trustsValues = judge.trustsValues
-    this.held = budget === undefined ? undefined : view(budget)
-    this.capacity = budget === undefined ? 0 : native.budgetCapacity(budget)
+    this.forAccounts = shape.limit === Infinity && breaker?.needsDuration !== true
     const seesBreaker = breaker === undefined || breaker.cells !== undefined
-    const seesBudget = budget === undefined || this.held !== undefined
+    const seesBudget = budget === undefined || budget.isInSight
     this.entersHere = time === host && seesBreaker && seesBudget
+  }
+
+  /** The name that its breaker's rejections have. */
+  get breakerName(): string {
+    return this.breaker?.name ?? this.name
   }
 
   /** Who listens to it. */
@@ -70,9 +73,19 @@ export class GuardCore {
     if (!this.entersHere) return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
     const cells = this.breaker?.cells
     const epoch = cells === undefined ? 0 : cells.enter()
-    if (epoch >= 0 && this.held !== undefined && this.held[0] !== this.capacity)
-      native.deposit(this.handle)
+    if (epoch >= 0) this.budget?.deposit()
     return epoch
+  }
+
+  /** When a call that begins now began; roughly, where it is only told of. */
+  started(): number {
+    return this.forAccounts ? this.time.coarse() : this.time.now()
+  }
+
+  /** When an attempt that succeeds now ended, as exactly as it must be known. */
+  ended(): number {
+    if (!this.forAccounts) return this.time.now()
+    return this.breaker === undefined ? 0 : this.breaker.counted(this.time)
   }
 
   /** Itself for one call, whose waits take no time. */

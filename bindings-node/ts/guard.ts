@@ -3,8 +3,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { Context } from './attempt.js'
 import { Breaker, BreakerCore, coreOf } from './breaker.js'
 import { Budget, budgetOf } from './budget.js'
+import type { CallOptions } from './callers.js'
 import { accepted, refuse } from './errors.js'
 import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
@@ -13,7 +15,7 @@ import { native, type Brought, type GuardShape, type Refused } from './native.js
 import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
 import { adopted, taken, type Retry, type RetryPolicy } from './retry.js'
-import { run, type CallOptions, type Context } from './run.js'
+import { run } from './run.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, instant, on } from './switch.js'
 import { wrapped } from './wrap.js'
@@ -118,7 +120,7 @@ export class Guard {
     }
     this.name = name
     this.budget = budget ?? adopted(shape.budget, time)
-    this.#core = new GuardCore(name, time, ref, judge, shape, shared, this.budget && budgetOf(this.budget).handle)
+    this.#core = new GuardCore(name, time, ref, judge, shape, shared, this.budget && budgetOf(this.budget))
   }
 
   /**

@@ -10,8 +10,10 @@
  * })
  * const receipt = await payments.call(({ signal }) => fetch(url, { signal }))
  */
+export type { Context } from './attempt.js'
 export { Breaker, Permit, type BreakerOptions, type Snapshot } from './breaker.js'
 export { Budget, type BudgetOptions } from './budget.js'
+export type { CallOptions } from './callers.js'
 export { ManualClock } from './clock.js'
 export { compose, type Composed } from './compose.js'
 export {
@@ -56,7 +58,6 @@ export {
 } from './policy.js'
 export { Registry, type RegistryOptions } from './registry.js'
 export { Retry, RetryCall, type Decision, type Failure, type RetryOptions, type RetryPolicy } from './retry.js'
-export type { CallOptions, Context } from './run.js'
 export type { Token } from './share.js'
 export { Subscription, subscribe } from './subscribe.js'
 export type { OpenReason, RejectReason, State, StopReason } from './words.js'

@@ -3,7 +3,6 @@
  * and give numbers only. What they mean is said in `bindings-node/src`.
  */
 import { load } from './addon.js'
-import type { RejectReason } from './words.js'
 
 /** A policy that the core refused. */
 export interface Refused {
@@ -11,14 +10,6 @@ export interface Refused {
   path: string
   value: string
   rule: string
-}
-
-/** A rejection by a breaker. */
-export interface Refusal {
-  message: string
-  breaker: string
-  reason: RejectReason
-  retryAfterMs?: number
 }
 
 /** No room in a registry. */
@@ -60,7 +51,9 @@ export interface GuardShape {
 export interface BreakerShape {
   name: string
   slow: number
-  timed: boolean
+  counts: boolean
+  needsTime: boolean
+  roughly: boolean
   needsDuration: boolean
 }
 
@@ -82,7 +75,7 @@ interface Native {
   anchor(ahead: number): number
   heard(): number
   enter(guard: number): number
-  deposit(guard: number): number
+  deposit(budget: number): number
   record(guard: number, epoch: number, outcome: number, started: number, now: number): number
   begin(guard: number, now: number, once: number): number
   adopt(guard: number, epoch: number, started: number, once: number): number
@@ -100,6 +93,7 @@ interface Native {
   // Cold.
   lanes(): Lanes
   stopReasons(): string[]
+  rejectReasons(): string[]
   refusalMessage(path: string, value: string, rule: string): string
   newIdempotencyKey(): string
   spanNanos(span: unknown, name: string): number | Refused
@@ -139,7 +133,7 @@ interface Native {
   unshare(handle: number): void
   guardOf(token: string): GuardShape | null
   breakerOf(token: string): number | null
-  callRefusal(call: number): Refusal
+  refusal(): string
   callAttemptTimeout(call: number): string
   callDeadlineExceeded(call: number): string
   breakerNew(
@@ -149,7 +143,7 @@ interface Native {
     seed: bigint | undefined,
     now: number,
   ): number | Refused
-  breakerShape(breaker: number): BreakerShape
+  breakerShape(breaker: number, grain: number): BreakerShape
   breakerState(breaker: number): 'closed' | 'open' | 'half_open' | 'forced_open' | 'forced_closed'
   breakerReason(breaker: number): string | null
   breakerLate(breaker: number): number
@@ -158,11 +152,9 @@ interface Native {
   breakerCommand(breaker: number, command: string, now: number): void
   breakerSnapshot(breaker: number, now: number): string
   breakerRestore(breaker: number, json: string, now: number): Refused | null
-  breakerRefusal(breaker: number): Refusal
   budgetNew(policy: unknown, clock: number | undefined, now: number): number | Refused
   budgetCapacity(budget: number): number
   budgetTokens(budget: number): number
-  budgetDeposit(budget: number): void
   budgetWithdraw(budget: number, now: number): boolean
   retryNew(
     policy: unknown,

@@ -3,9 +3,9 @@
  * decided, and a clock that is moved by hand.
  */
 import type { Event } from './event.js'
-import { isThenable } from './run.js'
 import { subscribe, type Source } from './subscribe.js'
 import { disabled as disabling, instant as skipping, type Switch } from './switch.js'
+import { isThenable } from './wrap.js'
 
 export { ManualClock } from './clock.js'
 

@@ -6,8 +6,8 @@ import { isReplayable } from './adapters/body.js'
 import { Attempt, Course, UndiciExchange } from './adapters/dispatch.js'
 import { HTTP_OPTIONS, Keys, type HttpOptions } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
+import type { Context } from './attempt.js'
 import { refuse } from './errors.js'
-import type { Context } from './run.js'
 
 type Options = Dispatcher.DispatchOptions
 

@@ -1,10 +1,19 @@
 /**
- * Functions that run another one under a guard, a breaker or a retry.
+ * Functions that run another one under a guard, a breaker or a retry, and what they return.
  */
 
 /** Refuses what is no function. */
 export function callable(fn: unknown): void {
   if (typeof fn !== 'function') throw new TypeError('a function is needed')
+}
+
+/** Whether it can be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as PromiseLike<unknown>).then === 'function'
+  )
 }
 
 /** `fn` run by `call`, with its parameters, its `this`, its name and its length. */

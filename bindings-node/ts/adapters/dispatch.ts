@@ -8,7 +8,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Result } from '../judge.js'
-import type { Context } from '../run.js'
+import type { Context } from '../attempt.js'
 import { Exchange, type Told } from './exchange.js'
 
 type Controller = Dispatcher.DispatchController

@@ -1,0 +1,121 @@
+/**
+ * One attempt of a guarded call, and what its function is told of it.
+ *
+ * INVARIANT: what most functions never ask for is made when it is first asked for: the signal, the key, and
+ * the call itself, as long as nothing is wrong with it.
+ */
+import type { Deadlines, Due } from './deadlines.js'
+import type { GuardCore } from './guard-core.js'
+import { native } from './native.js'
+import { isThenable } from './wrap.js'
+
+/** What the function is told about the attempt it makes. */
+export interface Context {
+  /** Which attempt it is, from 1. */
+  readonly attempt: number
+  /** Aborts when the attempt is cut or the caller gives up; `reason` says which. Made when it is first read. */
+  readonly signal: AbortSignal
+  /** Milliseconds left for this attempt; `undefined` where nothing bounds it. */
+  readonly remaining: number | undefined
+  /** A key for the dependency to recognise the call by: the same on every attempt, different for every call. */
+  readonly idempotencyKey: string
+}
+
+/** A call, as far as its attempts know it. */
+export interface Call {
+  /** The attempt of an outer guard that makes this call. */
+  readonly outer: Attempt | undefined
+  /** The idempotency key, once somebody has asked for it. */
+  key: string | undefined
+  /** The attempt's time was up. */
+  cut(attempt: Attempt): void
+  /** The caller gave up. */
+  cancel(reason: unknown): void
+}
+
+export class Attempt implements Context, Due {
+  /** The call of an inner guard that this attempt makes. */
+  inner: Call | undefined = undefined
+  place = 0
+  queue: Deadlines | undefined = undefined
+  before: Due | undefined = undefined
+  after: Due | undefined = undefined
+  readonly #guard: GuardCore
+  readonly #call: () => Call
+  #controller: AbortController | undefined = undefined
+  #over = false
+  #reason: unknown = undefined
+
+  constructor(
+    guard: GuardCore,
+    readonly attempt: number,
+    readonly due: number,
+    call: () => Call,
+  ) {
+    this.#guard = guard
+    this.#call = call
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#over) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  get remaining(): number | undefined {
+    const outer = this.#call().outer?.remaining
+    if (this.due === Infinity) return outer
+    return Math.min(Math.max(this.due - this.#guard.time.now(), 0) / 1e6, outer ?? Infinity)
+  }
+
+  get idempotencyKey(): string {
+    const call = this.#call()
+    return (call.key ??= call.outer === undefined ? native.newIdempotencyKey() : call.outer.idempotencyKey)
+  }
+
+  get owner(): unknown {
+    return this.#guard.calls
+  }
+
+  expire(): void {
+    this.#call().cut(this)
+  }
+
+  cancel(reason: unknown): void {
+    this.#call().cancel(reason)
+  }
+
+  /** Tells the function, now or when it looks. */
+  abort(reason: unknown): void {
+    this.#over = true
+    this.#reason = reason
+    this.inner?.cancel(reason)
+    this.#controller?.abort(reason)
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return { attempt: this.attempt, remaining: this.remaining }
+  }
+}
+
+/** Makes an attempt: says what `fn` returned, now or once its promise has settled, or what it threw. */
+export function attempted(
+  attempt: Attempt,
+  fn: (context: Context) => unknown,
+  returned: (value: unknown) => void,
+  raised: (error: unknown) => void,
+): void {
+  let value: unknown
+  let promised: boolean
+  try {
+    value = fn(attempt)
+    // Reading `then` may throw too.
+    promised = value instanceof Promise || isThenable(value)
+  } catch (error) {
+    return raised(error)
+  }
+  if (!promised) return returned(value)
+  void (value instanceof Promise ? value : Promise.resolve(value)).then(returned, raised)
+}
