@@ -60,9 +60,8 @@ pub(crate) fn refuse(refusal: BreakerOpen) -> u8 {
 }
 
 /// The message of the rejection answered last.
-#[napi]
-pub(crate) fn refusal() -> napi::Result<String> {
-    Ok(REFUSAL.take().ok_or(Gone)?.to_string())
+pub(crate) fn refusal() -> Result<String, Gone> {
+    REFUSAL.take().map(|refusal| refusal.to_string()).ok_or(Gone)
 }
 
 /// A word as a number: its place among all.

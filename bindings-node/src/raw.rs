@@ -23,6 +23,7 @@ use overcurrent::{Breaker, Budget};
 use crate::{
     breaker, budget, call, clock, events,
     registry::Keyed,
+    retry,
     slab::{Gone, with},
 };
 
@@ -34,7 +35,7 @@ struct Hot {
     run: fn(Args) -> Result<f64, Gone>,
 }
 
-static HOT: [Hot; 16] = [
+static HOT: [Hot; 17] = [
     Hot { name: "heard", run: events::heard },
     Hot { name: "anchor", run: clock::anchor },
     Hot { name: "enter", run: call::enter },
@@ -49,6 +50,7 @@ static HOT: [Hot; 16] = [
     Hot { name: "release", run: call::release },
     Hot { name: "sleep", run: call::sleep },
     Hot { name: "payload", run: call::payload },
+    Hot { name: "series", run: retry::series },
     Hot { name: "acquire", run: breaker::acquire },
     Hot { name: "settle", run: breaker::settle },
 ];
@@ -59,6 +61,8 @@ pub(crate) fn register(mut exports: Object<'_>, env: Env) -> napi::Result<()> {
         let function = function(env, hot.name, invoke, ptr::from_ref(hot).cast_mut().cast())?;
         exports.set_named_property(hot.name, function)?;
     }
+    let refusal = function(env, "refusal", refusal, ptr::null_mut())?;
+    exports.set_named_property("refusal", refusal)?;
     let words = function(env, "words", words, ptr::null_mut())?;
     exports.set_named_property("words", words)
 }
@@ -118,17 +122,38 @@ unsafe extern "C" fn invoke(env: sys::napi_env, info: sys::napi_callback_info) -
     // SAFETY: the function was made with a row of `HOT` as its data, which is static.
     let hot = unsafe { &*data.cast::<Hot>() };
     let mut answer = ptr::null_mut();
-    // A panic must not unwind into JavaScript's frames.
-    let result = catch_unwind(AssertUnwindSafe(|| (hot.run)(numbers)));
-    // SAFETY: `env` is the one of this callback; the texts end with a zero.
-    unsafe {
-        match result {
-            Ok(Ok(number)) => sys::napi_create_double(env, number, &raw mut answer),
-            Ok(Err(Gone)) => sys::napi_throw_error(env, ptr::null(), c"the native object is gone".as_ptr()),
-            Err(_) => sys::napi_throw_error(env, ptr::null(), c"the native code panicked".as_ptr()),
-        };
+    if let Some(number) = outcome(env, || (hot.run)(numbers)) {
+        // SAFETY: `env` is the one of this callback.
+        unsafe { sys::napi_create_double(env, number, &raw mut answer) };
     }
     answer
+}
+
+/// `refusal()`: the message of the rejection answered last.
+///
+/// # Safety
+/// For Node-API only.
+unsafe extern "C" fn refusal(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
+    let mut answer = ptr::null_mut();
+    if let Some(text) = outcome(env, call::refusal) {
+        let length = text.len().cast_signed();
+        // SAFETY: `env` is the one of this callback; the text lives through the call.
+        unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut answer) };
+    }
+    answer
+}
+
+/// What the work of the callback that runs in `env` came to; none where it throws into JavaScript.
+fn outcome<T>(env: sys::napi_env, work: impl FnOnce() -> Result<T, Gone>) -> Option<T> {
+    // A panic must not unwind into JavaScript's frames.
+    let text = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(Gone)) => c"the native object is gone",
+        Err(_) => c"the native code panicked",
+    };
+    // SAFETY: `env` is the one of the running callback; the text ends with a zero.
+    unsafe { sys::napi_throw_error(env, ptr::null(), text.as_ptr()) };
+    None
 }
 
 /// `words(handle)`: the words of a breaker or a budget as an `ArrayBuffer` over the same memory;

@@ -9,7 +9,8 @@ use overcurrent::{Budget, Decision, Dialect, Failure, Instant, Retry, RetryPolic
 use crate::{
     clock::{chosen, millis, span, tell},
     error::Refused,
-    slab::{keep, with},
+    raw::Args,
+    slab::{Gone, keep, with},
     value::value,
 };
 
@@ -67,6 +68,12 @@ pub(crate) fn retry_start(retry: f64, deadline: Unknown<'_>, now: f64) -> napi::
     let retry = with(retry, |retry: &mut Rc<Retry>| Rc::clone(retry))?;
     let deadline = deadline.map(|span| retry.now().after(span));
     Ok(Either::A(keep(Series { attempts: retry.begin(), retry, deadline })))
+}
+
+/// `series(retry)`: the retries of a call without a deadline that has made its deposit.
+pub(crate) fn series([retry, ..]: Args) -> Result<f64, Gone> {
+    let retry = with(retry, |retry: &mut Rc<Retry>| Rc::clone(retry))?;
+    Ok(keep(Series { retry, attempts: Attempts::default(), deadline: None }))
 }
 
 /// A decision to wait.

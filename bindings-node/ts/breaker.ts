@@ -16,7 +16,7 @@ import type { BreakerPolicy, Duration } from './policy.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, on } from './switch.js'
 import type { OpenReason, State } from './words.js'
-import { wrapped } from './wrap.js'
+import { rejectSoon, wrapped } from './wrap.js'
 
 export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
 
@@ -94,6 +94,11 @@ export class BreakerCore {
     return answer
   }
 
+  /** Other threads may find it from now on. */
+  share(): void {
+    this.cells?.share()
+  }
+
   /** When a success of now is to be counted, by `time`, as exactly as the window tells. */
   counted(time: Time): number {
     return this.#needsTime ? (this.#roughly ? time.coarse() : time.now()) : 0
@@ -148,8 +153,8 @@ function plain<T>(core: BreakerCore, fn: () => T, epoch: number): Promise<Awaite
 /** A call that the core must admit. */
 function asked<T>(core: BreakerCore, fn: () => T): Promise<Awaited<T>> {
   const epoch = core.acquire()
-  // To throw it in an asynchronous function costs as much again.
-  return typeof epoch === 'number' ? full(core, fn, epoch) : Promise.reject(epoch)
+  if (typeof epoch === 'number') return full(core, fn, epoch)
+  return new Promise((_, reject) => rejectSoon(reject, epoch))
 }
 
 /** Any other call. */
@@ -263,11 +268,14 @@ export class Breaker {
     const [extra] = Object.keys(without(options, HOOKS) as object)
     if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a token')
     const judge = new Judge(options)
-    return new Breaker(token?.name, new BreakerCore(foundBy(token, 'breaker', native.breakerOf), host, judge))
+    const core = new BreakerCore(foundBy(token, 'breaker', native.breakerOf), host, judge)
+    core.share()
+    return new Breaker(core.name, core)
   }
 
   /** A token of this breaker, for other threads of this process. It leads here until this thread ends. */
   share(): Token<'breaker'> {
+    this.#core.share()
     return tokenOf('breaker', this.name, this.#core.handle, this.#core.time)
   }
 

@@ -5,6 +5,9 @@
  * then gives a pass of the later epoch to a call that the earlier one admitted, which at worst counts
  * one outcome more; the other way round it could count towards an epoch that had not begun.
  *
+ * INVARIANT: only JavaScript writes the lane of quick successes. As long as one thread knows of the breaker, it
+ * adds to that plainly; once there may be others, atomically, which costs a call.
+ *
  * The words are read plainly, which is much cheaper than `Atomics.load`: what comes of an aligned lane is always
  * a value that somebody wrote, and no read stays open from one turn to the next. A processor that reads out of
  * order may pair a state with the epoch before it, whose outcomes come late, or after it, as above.
@@ -32,6 +35,8 @@ export class Cells {
   readonly #slow: number
   /** Whether successes are counted: whether there is a window. */
   readonly #counts: boolean
+  /** Whether no other thread can have found the breaker. */
+  #alone = true
   /** The epoch and the end of the time in which a success may be added in place. */
   #epoch = -1
   #until = -Infinity
@@ -53,8 +58,23 @@ export class Cells {
     if (epoch !== this.#epoch || now >= this.#until || took >= this.#slow) return false
     const words = this.#words
     if ((words[POSITION]! & 3) !== 0 || words[EPOCH] !== epoch || words[CONSECUTIVE] !== 0) return false
-    if (this.#counts && ((Atomics.add(words, QUICK, 1) + 1) & HALF) === 0) Atomics.add(words, QUICK + 1, 1)
+    if (this.#counts) this.#add(words)
     return true
+  }
+
+  #add(words: Uint32Array): void {
+    if (this.#alone) {
+      const sum = words[QUICK]! + 1
+      words[QUICK] = sum
+      if ((sum & HALF) === 0) words[QUICK + 1]!++
+    } else if (((Atomics.add(words, QUICK, 1) + 1) & HALF) === 0) {
+      Atomics.add(words, QUICK + 1, 1)
+    }
+  }
+
+  /** From now on other threads may add to the words too. */
+  share(): void {
+    this.#alone = false
   }
 
   /** A success was recorded natively: `until` then, others of its epoch may be added in place. */

@@ -139,15 +139,17 @@ for (const type of [
   Object.defineProperty(type.prototype, CODE, { value: kinds.get(type) })
 }
 
+/** At most so many frames of a stack are this package's. */
+const OWN_FRAMES = 12
+
 /**
  * Makes an error without a stack, at a third of the cost: nothing went wrong where it is made. With one, where
  * somebody asks for it.
  */
 export function quietly<T>(make: () => T): T {
-  if (OvercurrentError.captureStack) return make()
   const limit = Error.stackTraceLimit
   try {
-    Error.stackTraceLimit = 0
+    Error.stackTraceLimit = OvercurrentError.captureStack ? limit + OWN_FRAMES : 0
   } catch {
     // Somebody froze it.
     return make()

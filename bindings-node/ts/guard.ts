@@ -161,7 +161,9 @@ export class Guard {
     const [extra] = Object.keys(without(options, [...HOOKS, 'ref']) as object)
     if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a token')
     const shape = foundBy(token, 'guard', native.guardOf)
-    return new Guard(token.name, options, () => shape)
+    const guard = new Guard(token.name, options, () => shape)
+    if (guard.breaker !== undefined) coreOf(guard.breaker).share()
+    return guard
   }
 
   /**
@@ -237,6 +239,7 @@ export class Guard {
    * @throws InvalidPolicy on a manual clock
    */
   share(): Token<'guard'> {
+    if (this.breaker !== undefined) coreOf(this.breaker).share()
     return tokenOf('guard', this.name, this.#core.handle, this.#core.time)
   }
 

@@ -86,8 +86,10 @@ interface Native {
   release(handle: number): number
   sleep(call: number, clock: number): number
   payload(): number
+  series(retry: number): number
   acquire(breaker: number, now: number): number
   settle(breaker: number, epoch: number, outcome: number, granted: number, took: number, now: number): number
+  refusal(): string
   words(handle: number): ArrayBuffer | undefined
 
   // Cold.
@@ -133,7 +135,6 @@ interface Native {
   unshare(handle: number): void
   guardOf(token: string): GuardShape | null
   breakerOf(token: string): number | null
-  refusal(): string
   callAttemptTimeout(call: number): string
   callDeadlineExceeded(call: number): string
   breakerNew(

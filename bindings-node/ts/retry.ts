@@ -5,11 +5,11 @@ import { Budget, BudgetCore, budgetOf } from './budget.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { accepted, note } from './errors.js'
-import { FINAL, Judge, RETRYABLE, type JudgeOptions } from './judge.js'
+import { FINAL, Judge, RETRYABLE, type JudgeOptions, type Result } from './judge.js'
 import { native, own } from './native.js'
 import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
 import type { Backoff, BudgetPolicy, Duration, Jitter } from './policy.js'
-import { disabled, instant } from './switch.js'
+import { disabled, instant, on } from './switch.js'
 import type { StopReason } from './words.js'
 import { wrapped } from './wrap.js'
 
@@ -64,6 +64,8 @@ export class RetryCall {
     return typeof decision === 'string' ? { stop: decision as StopReason } : decision
   }
 }
+
+type Fn<T> = (context: { readonly attempt: number }) => T
 
 /** A retry, for a guard: its policy, its budget and what its results mean. */
 interface Parts {
@@ -139,35 +141,61 @@ export class Retry {
    * Calls `fn` until it succeeds or retries end, on a failing value with that value.
    * @throws what `fn` threw last
    */
-  async call<T>(
+  call<T>(
     fn: (context: { readonly attempt: number }) => T,
     options: { deadline?: Duration } = {},
   ): Promise<Awaited<T>> {
-    const retry = this.#acting()
-    const judge = retry.#judge
-    const time = instant.isOn ? retry.#time.skipping() : retry.#time
-    const call = retry.#begin(options.deadline, time)
+    const retry = on === 0 ? this : this.#acting()
+    const time = on !== 0 && instant.isOn ? retry.#time.skipping() : retry.#time
+    const deadline = options?.deadline
+    return deadline == null ? retry.#first(fn, time) : retry.#bounded(fn, time, deadline)
+  }
+
+  /** The first attempt of a call without a deadline: the core hears of it once it has failed. */
+  #first<T>(fn: Fn<T>, time: Time): Promise<Awaited<T>> {
+    if (this.#budget !== undefined) budgetOf(this.#budget).deposit()
+    const started = time.coarse()
+    const goOn = (result: Result) => this.#goOn(fn, time, started, undefined, 1, result)
+    let value
+    try {
+      value = fn({ attempt: 1 })
+    } catch (error) {
+      return goOn({ error })
+    }
+    const returned = this.#judge.trustsValues ? undefined : (value: Awaited<T>) => goOn({ value })
+    return Promise.resolve(value).then(returned, (error: unknown) => goOn({ error }))
+  }
+
+  async #bounded<T>(fn: Fn<T>, time: Time, deadline: Duration): Promise<Awaited<T>> {
+    const call = this.#begin(deadline, time)
     const started = time.now()
-    for (let attempt = 1; ; attempt++) {
-      let value: Awaited<T> | undefined
-      let thrown: { readonly error: unknown } | undefined
-      try {
-        value = await fn({ attempt })
-      } catch (error) {
-        thrown = { error }
+    return this.#goOn(fn, time, started, call, 1, await attempted(fn, 1))
+  }
+
+  /** Goes on after an attempt that came to `result`. */
+  async #goOn<T>(
+    fn: Fn<T>,
+    time: Time,
+    started: number,
+    call: RetryCall | undefined,
+    attempt: number,
+    result: Result,
+  ): Promise<Awaited<T>> {
+    for (;;) {
+      const threw = 'error' in result
+      const verdict = threw ? this.#judge.error(result.error) : this.#judge.value(result.value)
+      let decision: Decision | undefined
+      if (verdict === RETRYABLE || verdict === FINAL) {
+        call ??= new RetryCall(native.series(this.#handle), time, this === through)
+        decision = call.failed({ retryable: verdict === RETRYABLE, hint: this.#judge.given })
       }
-      const verdict = thrown === undefined ? judge.value(value) : judge.error(thrown.error)
-      const failed = verdict === RETRYABLE || verdict === FINAL
-      const decision = failed ? call.failed({ retryable: verdict === RETRYABLE, hint: judge.given }) : undefined
-      if (decision?.waitNs !== undefined) {
-        await time.sleep(decision.waitNs, this.#ref)
-      } else if (thrown === undefined) {
-        return value as Awaited<T>
-      } else {
-        const elapsedMs = (time.now() - started) / 1e6
-        note(thrown.error, { attempts: attempt, elapsedMs, stop: decision?.stop })
-        throw thrown.error
+      if (decision?.waitNs === undefined) {
+        if (!threw) return result.value as Awaited<T>
+        note(result.error, { attempts: attempt, elapsedMs: (time.now() - started) / 1e6, stop: decision?.stop })
+        throw result.error
       }
+      await time.sleep(decision.waitNs, this.#ref)
+      result = await attempted(fn, ++attempt)
     }
   }
 
@@ -176,6 +204,15 @@ export class Retry {
     fn: (this: This, ...args: Args) => T,
   ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
+  }
+}
+
+/** What an attempt came to. */
+async function attempted<T>(fn: Fn<T>, attempt: number): Promise<Result> {
+  try {
+    return { value: await fn({ attempt }) }
+  } catch (error) {
+    return { error }
   }
 }
 

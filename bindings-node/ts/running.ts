@@ -23,6 +23,7 @@ import { tell } from './hearing.js'
 import { SUCCESS } from './judge.js'
 import { native } from './native.js'
 import type { StopReason } from './words.js'
+import { rejectSoon } from './wrap.js'
 
 // The steps, as `bindings-node/src/call.rs` numbers them.
 const CODES = 32
@@ -247,7 +248,8 @@ export class Running<T> implements Call, Cancellable {
       }
       default:
         if (code < FIRST_REJECT) return this.handOver(STOPS[code - FIRST_STOP], now)
-        return this.fail(rejected(this.guard.breakerName, code - FIRST_REJECT))
+        this.over()
+        return rejectSoon(this.reject, rejected(this.guard.breakerName, code - FIRST_REJECT))
     }
   }
 

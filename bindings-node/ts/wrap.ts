@@ -16,6 +16,14 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
+/**
+ * Rejects in a microtask, once whoever is given the promise can have listened: a promise that rejects before is
+ * first taken for one that nobody handles, at several times the cost.
+ */
+export function rejectSoon(reject: (reason: unknown) => void, error: Error): void {
+  void Promise.resolve(error).then(reject)
+}
+
 /** `fn` run by `call`, with its parameters, its `this`, its name and its length. */
 export function wrapped<This, Args extends unknown[], T>(
   fn: (this: This, ...args: Args) => T,
