@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import weakref
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 from conftest import TWO, counted, frames
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from overcurrent import Guard, ManualClock, current_attempt
 
@@ -185,6 +187,7 @@ def outcome(error: BaseException) -> tuple[object, ...]:
 
 
 THROWN = st.sampled_from([ValueError, KeyError, GeneratorExit, StopIteration, StopAsyncIteration])
+quickly = settings(deadline=None)
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("send"), st.sampled_from([None, 1, "stay", "return", "end", "raise"])),
@@ -227,11 +230,37 @@ async def played_later(items: Any, operations: list[tuple[str, Any]]) -> list[ob
     return results
 
 
+class Mine(Exception):
+    """Can be referred to weakly."""
+
+
+def test_an_error_that_is_thrown_in_is_not_kept() -> None:
+    async def main() -> None:
+        items, items_later = Guard("g")(moody)(), Guard("g")(moody_later)()
+        next(items)
+        await anext(items_later)
+        for throw in (items.throw, items_later.athrow):
+            error = Mine()
+            reference = weakref.ref(error)
+            with suppress(Mine):
+                await throw(error)
+            del error
+            assert reference() is None
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+@quickly
 @given(OPERATIONS)
 def test_an_open_generator_does_as_it_would_without_a_guard(operations: list[tuple[str, Any]]) -> None:
     assert played(Guard("g")(moody)(), operations) == played(moody(), operations)
 
 
+@quickly
 @given(OPERATIONS)
 def test_an_open_asynchronous_generator_does_as_it_would_without_a_guard(
     operations: list[tuple[str, Any]],
