@@ -28,10 +28,8 @@ pub(crate) struct BreakerShape {
     pub slow: f64,
     /// Whether it counts successes.
     pub counts: bool,
-    /// Whether it asks when a call succeeded.
-    pub needs_time: bool,
-    /// Whether a clock is good enough for that which lags by up to a grain.
-    pub roughly: bool,
+    /// By which clock: `exact`, `coarse` where that is good enough, or `none`.
+    pub clock: &'static str,
     /// Whether it asks how long a call took.
     pub needs_duration: bool,
 }
@@ -89,18 +87,22 @@ fn refused(result: Result<(), InvalidPolicy>) -> Option<Refused> {
     result.err().map(Refused::from)
 }
 
-/// What JavaScript needs to know of it, if it has a clock of this grain, in ns.
+/// What JavaScript needs to know of it, where the grain of its coarse clock is so many ns.
 #[napi]
 pub(crate) fn breaker_shape(breaker: f64, grain: f64) -> napi::Result<BreakerShape> {
     of(breaker, |breaker| {
         let policy = breaker.policy();
         let window = policy.window.map(|rules| rules.window);
+        let coarsely = window.is_some_and(|window| window.tells_apart(Span::from_nanos(whole(grain))));
         BreakerShape {
             name: breaker.name().to_owned(),
             slow: policy.slow_call.map_or(f64::INFINITY, nanos),
             counts: window.is_some(),
-            needs_time: matches!(window, Some(Window::Time { .. })),
-            roughly: window.is_some_and(|window| window.tells_apart(Span::from_nanos(whole(grain)))),
+            clock: match window {
+                Some(Window::Time { .. }) if coarsely => "coarse",
+                Some(Window::Time { .. }) => "exact",
+                _ => "none",
+            },
             needs_duration: policy.needs_duration(),
         }
     })

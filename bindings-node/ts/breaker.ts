@@ -43,9 +43,8 @@ const EVENTS = ['stateChange', 'reject', 'lateResult']
 /** What the rest of the package knows of a breaker. */
 export class BreakerCore {
   readonly name: string
-  /** Whether its window asks when a call succeeded, and whether roughly is enough. */
-  readonly #needsTime: boolean
-  readonly #roughly: boolean
+  /** The clock by which it counts successes. */
+  readonly #clock: 'exact' | 'coarse' | 'none'
   /** Whether it asks how long a call took. */
   readonly needsDuration: boolean
   /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
@@ -60,10 +59,9 @@ export class BreakerCore {
     readonly judge: Judge,
   ) {
     own(this, handle)
-    const { name, slow, counts, needsTime, roughly, needsDuration } = native.breakerShape(handle, GRAIN)
+    const { name, slow, counts, clock, needsDuration } = native.breakerShape(handle, GRAIN)
     this.name = name
-    this.#needsTime = needsTime
-    this.#roughly = roughly
+    this.#clock = clock
     this.needsDuration = needsDuration
     this.isPlain = judge.trustsValues && !needsDuration
     const words = time.handle === undefined ? view(handle) : undefined
@@ -99,9 +97,10 @@ export class BreakerCore {
     this.cells?.share()
   }
 
-  /** When a success of now is to be counted, by `time`, as exactly as the window tells. */
+  /** When a success of now is counted, by `time`, as exactly as the window tells. */
   counted(time: Time): number {
-    return this.#needsTime ? (this.#roughly ? time.coarse() : time.now()) : 0
+    if (this.#clock === 'none') return 0
+    return this.#clock === 'coarse' ? time.coarse() : time.now()
   }
 
   succeeded(epoch: number, granted: number): void {

@@ -52,8 +52,7 @@ export interface BreakerShape {
   name: string
   slow: number
   counts: boolean
-  needsTime: boolean
-  roughly: boolean
+  clock: 'exact' | 'coarse' | 'none'
   needsDuration: boolean
 }
 
