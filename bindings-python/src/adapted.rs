@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use overcurrent::{First, Guard as Core};
+use overcurrent::{BreakerOpen, First, Guard as Core};
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyDict};
 
 use crate::{
@@ -112,6 +112,10 @@ impl Subject for Course {
 
     fn short(&self, _: First) -> Option<Short> {
         None
+    }
+
+    fn refused(&self) -> Option<BreakerOpen> {
+        self.guard.refused()
     }
 
     fn is_bounded(&self) -> bool {

@@ -9,7 +9,7 @@ use pyo3::{
     create_exception,
     exceptions::{PyBaseException, PyValueError},
     prelude::*,
-    types::PyType,
+    types::{PyString, PyType},
 };
 
 use crate::{imported::Imported, value::secs};
@@ -42,10 +42,16 @@ pub(crate) fn invalid(error: &InvalidPolicy) -> PyErr {
     Python::attach(|py| raise(class!(py, "InvalidPolicy"), args))
 }
 
-/// `BreakerOpen`.
+/// `BreakerOpen`. It is made on each rejection, tens of thousands of times a second in an outage, so no
+/// Python runs for it: its class keeps everything in `args`.
 pub(crate) fn breaker_open(py: Python<'_>, error: BreakerOpen) -> PyErr {
-    let args = (String::from(error.breaker), error.reason.as_str(), error.retry_after.map(secs));
-    raise(class!(py, "BreakerOpen"), args)
+    static NEW: Imported = Imported::new("overcurrent._errors", "new_breaker_open");
+    let BreakerOpen { breaker, reason, retry_after } = error;
+    let reason = PyString::intern(py, reason.as_str());
+    let made = class!(py, "BreakerOpen").and_then(|class| {
+        NEW.get(py)?.call1((class, PyString::new(py, &breaker), reason, retry_after.map(secs)))
+    });
+    made.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// `AttemptTimeout`.

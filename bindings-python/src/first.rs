@@ -25,6 +25,7 @@ use pyo3::{
 
 use crate::{
     call::{Call, Next},
+    error::breaker_open,
     events::deliver,
     hooks::Settings,
     machine::{Machine, Short, Subject},
@@ -74,10 +75,11 @@ pub(crate) fn begin<'py>(
     subject: &impl Subject,
     settings: &Py<Settings>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match attempt(py, subject, settings)? {
-        Some(first) => Ok(first),
-        None => Ok(Call::waiting(py, settings.clone_ref(py), Machine::begin(subject))?.into_any()),
+    if let Some(first) = attempt(py, subject, settings)? {
+        return Ok(first);
     }
+    refuse(py, subject)?;
+    Ok(Call::waiting(py, settings.clone_ref(py), Machine::begin(subject))?.into_any())
 }
 
 /// Begins a call that leaves the waiting to its caller: its first attempt, which may be made; or a call
@@ -89,13 +91,24 @@ pub(crate) fn begin_async<'py>(
     settings: &Py<Settings>,
 ) -> PyResult<Bound<'py, PyAny>> {
     // What may have to be cut runs in a task of its own, and that needs the call.
-    let first = if subject.is_bounded() { None } else { attempt(py, subject, settings)? };
-    match first {
-        Some(first) => Ok(first),
-        None => {
-            Ok(Bound::new(py, Call::new(settings.clone_ref(py), Machine::begin(subject), false))?.into_any())
-        }
+    if !subject.is_bounded()
+        && let Some(first) = attempt(py, subject, settings)?
+    {
+        return Ok(first);
     }
+    refuse(py, subject)?;
+    Ok(Bound::new(py, Call::new(settings.clone_ref(py), Machine::begin(subject), false))?.into_any())
+}
+
+/// Raises the rejection of a call that needs no machine to be rejected.
+fn refuse(py: Python<'_>, subject: &impl Subject) -> PyResult<()> {
+    if !switch::is_disabled()
+        && let Some(rejection) = subject.refused()
+    {
+        deliver(py)?;
+        return Err(breaker_open(py, rejection));
+    }
+    Ok(())
 }
 
 /// The first attempt, where nothing stands in its way.

@@ -28,6 +28,10 @@ pub(crate) trait Subject {
     fn succeeded(&self, first: First) -> bool;
     /// A first attempt in short, where one half says all.
     fn short(&self, first: First) -> Option<Short>;
+    /// The rejection of a call that begins now, where that is certain, and the call is over with it.
+    fn refused(&self) -> Option<BreakerOpen> {
+        None
+    }
     /// Whether anything bounds an attempt.
     fn is_bounded(&self) -> bool {
         false
@@ -39,6 +43,11 @@ pub(crate) trait Subject {
 }
 
 impl Subject for Arc<Guard> {
+    #[inline]
+    fn refused(&self) -> Option<BreakerOpen> {
+        Guard::refused(self)
+    }
+
     #[inline]
     fn first(&self) -> Option<First> {
         Guard::first(self)
@@ -70,6 +79,11 @@ impl Subject for Arc<Guard> {
 }
 
 impl Subject for Arc<Breaker> {
+    #[inline]
+    fn refused(&self) -> Option<BreakerOpen> {
+        Breaker::refused(self)
+    }
+
     #[inline]
     fn first(&self) -> Option<First> {
         Breaker::first(self)

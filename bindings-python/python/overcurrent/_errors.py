@@ -43,15 +43,31 @@ class BreakerOpen(OvercurrentError):
 
     def __init__(self, breaker: str, reason: RejectReason, retry_after: float | None = None) -> None:
         super().__init__(breaker, reason, retry_after)
-        self.breaker = breaker
+
+    @property
+    def breaker(self) -> str:
         """The breaker's name."""
-        self.reason: RejectReason = reason
+        name: str = self.args[0]
+        return name
+
+    @property
+    def reason(self) -> RejectReason:
         """`open`, `half_open` or `forced_open`."""
-        self.retry_after = retry_after
+        reason: RejectReason = self.args[1]
+        return reason
+
+    @property
+    def retry_after(self) -> float | None:
         """Seconds until it will admit a probe, where that is known."""
+        seconds: float | None = self.args[2]
+        return seconds
 
     def __str__(self) -> str:
         return _core.breaker_open_text(self.breaker, self.reason, self.retry_after)
+
+
+new_breaker_open = BreakerOpen.__new__
+"""Makes one of a class and of all three arguments, without running any Python."""
 
 
 class AttemptTimeout(OvercurrentError, TimeoutError):

@@ -83,6 +83,12 @@ impl Breaker {
         }
     }
 
+    /// The rejection of a call, while it is open for a while yet.
+    #[inline]
+    pub fn refused(&self) -> Option<BreakerOpen> {
+        self.held_off().map(|rejection| self.refusal(rejection))
+    }
+
     /// The first and only attempt of a call, in whatever state.
     ///
     /// # Errors
@@ -119,7 +125,7 @@ mod tests {
         kernel::{
             call::{Step, Verdict},
             outcome::Position,
-            policy::{BreakerDraft, GuardDraft},
+            policy::{BreakerDraft, BudgetDraft, GuardDraft, RetryDraft, WhenOpen},
             retry::Failure,
         },
         live::{clock::ManualClock, guard::Surrounds},
@@ -142,6 +148,37 @@ mod tests {
         assert!(guard.first().is_some() && breaker.first().is_some());
         breaker.trip(None).expect("no span is too long");
         assert!(guard.first().is_none() && breaker.first().is_none());
+    }
+
+    #[test]
+    fn a_call_is_refused_at_once_while_the_breaker_is_open_for_a_while_yet() {
+        let (guard, clock) = guard(GuardDraft::default());
+        let breaker = guard.breaker().expect("it has one");
+        assert!(guard.refused().is_none() && breaker.refused().is_none(), "it is closed");
+        breaker.trip(Some(Duration::from_secs(2))).expect("no span is too long");
+        clock.advance(Duration::from_secs(1));
+        for refusal in [guard.refused(), breaker.refused()] {
+            let refusal = refusal.expect("it is open");
+            assert_eq!((refusal.breaker.as_str(), refusal.retry_after), ("g", Some(Span::from_secs(1))));
+        }
+        clock.advance(Duration::from_secs(1));
+        assert!(guard.refused().is_none() && breaker.refused().is_none(), "a probe is due");
+    }
+
+    #[test]
+    fn a_refused_call_has_deposited_and_a_waiting_one_is_not_refused() {
+        let retry = RetryDraft::default().budget(BudgetDraft::default().ratio(1.0));
+        let (guard, _) = guard(GuardDraft::default().retry(retry.clone()));
+        let budget = guard.budget().expect("it has one");
+        let full = budget.tokens_micro();
+        assert!(budget.withdraw());
+        guard.breaker().expect("it has one").trip(None).expect("no span is too long");
+        assert!(guard.refused().is_some());
+        assert_eq!(budget.tokens_micro(), full);
+
+        let (waits, _) = self::guard(GuardDraft::default().when_open(WhenOpen::Wait));
+        waits.breaker().expect("it has one").trip(None).expect("no span is too long");
+        assert!(waits.refused().is_none());
     }
 
     #[test]

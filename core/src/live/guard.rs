@@ -17,7 +17,7 @@ use crate::kernel::{
     event::Notice,
     name::Name,
     outcome::{Outcome, Position},
-    policy::{BreakerPolicy, Dialect, GuardPolicy},
+    policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
     random,
     retry::Resources,
     time::{Instant, Span},
@@ -161,6 +161,17 @@ impl Guard {
     /// Begins a call at an instant since this guard's creation, for a driver of its own.
     pub fn begin(&self, now: Instant) -> Call {
         Call::begin(&self.policy, self, now)
+    }
+
+    /// Begins and ends a call that would be rejected at once, its deposit made: the breaker is open for a
+    /// while yet, and the policy fails such calls. `None`, and nothing has happened, where it is not so.
+    #[inline]
+    pub fn refused(&self) -> Option<BreakerOpen> {
+        let breaker = self.breaker.as_ref().filter(|_| self.policy.when_open == WhenOpen::Fail)?;
+        let rejection = breaker.holds_off()?;
+        self.deposit();
+        breaker.rejected(rejection, Some((&self.name, &self.source)));
+        Some(self.refusal(rejection))
     }
 
     /// The breaker's policy as this guard sees it.
