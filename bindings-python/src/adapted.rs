@@ -7,7 +7,7 @@ use overcurrent::{BreakerOpen, First, Guard as Core};
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyDict};
 
 use crate::{
-    call::{Call, Next},
+    call::Call,
     first,
     guard::Guard,
     hooks::Settings,
@@ -54,15 +54,10 @@ impl Adapted {
         first::begin_async(py, &self.course, &self.settings)
     }
 
-    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
-    #[pyo3(signature = (begun, value, kwargs, /))]
-    fn returned(
-        &self,
-        begun: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        kwargs: &Bound<'_, PyDict>,
-    ) -> PyResult<Next> {
-        first::returned(&self.course, &self.settings, begun, value, kwargs)
+    /// Whether the attempt of what `begin` gave, which has returned, is over with that.
+    #[pyo3(signature = (begun, /))]
+    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
+        first::ended(begun.py(), &self.course, begun)
     }
 
     /// The call of what `begin` gave, for its loop.

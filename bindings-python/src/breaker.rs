@@ -10,7 +10,7 @@ use pyo3::{
 };
 
 use crate::{
-    call::{Call, Next},
+    call::Call,
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
     events::{Subscription, deliver, subscribed},
@@ -177,15 +177,10 @@ impl Breaker {
         first::begin_async(py, self.core(), &self.settings)
     }
 
-    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
-    #[pyo3(signature = (begun, value, kwargs, /))]
-    fn returned(
-        &self,
-        begun: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        kwargs: &Bound<'_, PyDict>,
-    ) -> PyResult<Next> {
-        first::returned(self.core(), &self.settings, begun, value, kwargs)
+    /// Whether the attempt of what `begin` gave, which has returned, is over with that.
+    #[pyo3(signature = (begun, /))]
+    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
+        first::ended(begun.py(), self.core(), begun)
     }
 
     /// The call of what `begin` gave, for its loop.

@@ -139,7 +139,7 @@ impl Call {
     }
 
     #[pyo3(signature = (value, /))]
-    pub(crate) fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
+    fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
         if self.off {
             return self.settle(py, Verdict::Success, Last::Value);

@@ -2,20 +2,20 @@
 //! nothing is wrong, in the place of a [`Call`].
 //!
 //! ```text
-//!  begin ─┬─▶ a first attempt ─┬─ returned ─▶ False: it is over
-//!         │                    └─ full ─────▶ Call
+//!  begin ─┬─▶ a first attempt ─┬─ ended ─▶ true: it is over
+//!         │                    └─ full ──▶ Call
 //!         └─▶ Call, where something stands in its way
 //! ```
 //!
 //! A first attempt is a number where half of it says all: an epoch as an `int`, an instant as a `float`;
-//! else a [`First`]. It is only given where its
-//! breaker is closed. To let go of it says nothing, which is what a call means there that was cancelled
-//! before it began; a loop that ends otherwise asks for the call first.
+//! else a [`First`]. It is only given where its breaker is closed. To let go of it says nothing, which is
+//! what a call means there that was cancelled before it began; a loop that ends otherwise asks for the call
+//! first.
 //!
 //! Whoever wants to know of the attempt is lent its call. The loop's own dictionary of keyword arguments
 //! keeps it, under the class `Call`, so that the loop finds it when it needs the call itself.
 //!
-//! INVARIANT: the attempt is recorded once: by `returned`, or by the call, but not while that is lent.
+//! INVARIANT: the attempt is recorded once: by `ended`, or by the call, but not while that is lent.
 
 use overcurrent::{First as Core, Instant};
 use pyo3::{
@@ -24,7 +24,7 @@ use pyo3::{
 };
 
 use crate::{
-    call::{Call, Next},
+    call::Call,
     error::breaker_open,
     events::deliver,
     hooks::Settings,
@@ -42,16 +42,13 @@ impl First {
     /// The first attempt that `begin` gave, if it did.
     #[inline]
     fn of(begun: &Bound<'_, PyAny>) -> PyResult<Option<Core>> {
-        if let Ok(first) = begun.cast_exact::<Self>() {
-            return Ok(Some(first.get().core));
-        }
         if begun.is_exact_instance_of::<PyInt>() {
             return Ok(Some(Short::Epoch(begun.extract()?).into()));
         }
         if let Ok(nanos) = begun.cast_exact::<PyFloat>() {
             return Ok(Some(Short::Started(instant(nanos.value())).into()));
         }
-        Ok(None)
+        Ok(begun.cast_exact::<Self>().ok().map(|first| first.get().core))
     }
 }
 
@@ -129,21 +126,14 @@ fn attempt<'py>(
     }))
 }
 
-/// The attempt of what `begin` gave has returned `value`. `False`: it is over; else as a call answers.
+/// Whether the attempt of what `begin` gave, which has returned, is over with that: as a first attempt that
+/// is a success. Where not, ask the call.
 #[inline]
-pub(crate) fn returned(
-    subject: &impl Subject,
-    settings: &Py<Settings>,
-    begun: &Bound<'_, PyAny>,
-    value: &Bound<'_, PyAny>,
-    kwargs: &Bound<'_, PyDict>,
-) -> PyResult<Next> {
-    if let Some(first) = First::of(begun)?
-        && subject.succeeded(first)
-    {
-        return deliver(value.py()).map(|()| Next::Over);
+pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match First::of(begun)? {
+        Some(first) if subject.succeeded(first) => deliver(py).map(|()| true),
+        _ => Ok(false),
     }
-    full(subject, settings, begun, kwargs, true)?.get().returned(value)
 }
 
 /// The call of what `begin` gave, for its loop, whose keyword arguments may keep it.

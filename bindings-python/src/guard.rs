@@ -14,7 +14,7 @@ use pyo3::{
 use crate::{
     breaker::{Breaker, Part},
     budget::Budget,
-    call::{Call, Next},
+    call::Call,
     clock::{ManualClock, Time},
     error::invalid,
     events::{Subscription, subscribed},
@@ -180,15 +180,10 @@ impl Guard {
         first::begin_async(py, &self.core, &self.settings)
     }
 
-    /// The attempt of what `begin` gave has returned. `False`: it is over; else as a call answers.
-    #[pyo3(signature = (begun, value, kwargs, /))]
-    fn returned(
-        &self,
-        begun: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        kwargs: &Bound<'_, PyDict>,
-    ) -> PyResult<Next> {
-        first::returned(&self.core, &self.settings, begun, value, kwargs)
+    /// Whether the attempt of what `begin` gave, which has returned, is over with that.
+    #[pyo3(signature = (begun, /))]
+    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
+        first::ended(begun.py(), &self.core, begun)
     }
 
     /// The call of what `begin` gave, for its loop.

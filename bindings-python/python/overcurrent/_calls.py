@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, ParamSpec, TypeVar
 
-    from overcurrent._core import Begun, Next
+    from overcurrent._core import Begun
     from overcurrent._typing import Function
 
     P = ParamSpec("P")
@@ -39,7 +39,7 @@ class Caller:
 
         def begin(self) -> Begun: ...
         def begin_async(self) -> Begun: ...
-        def returned(self, begun: Begun, value: object, kwargs: dict[str, Any], /) -> Next: ...
+        def ended(self, begun: Begun, /) -> bool: ...
         def full(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
         def full_async(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
 
@@ -56,9 +56,11 @@ class Caller:
             else:
                 if type(value) is CoroutineType:
                     _refuse_coroutine(self.full(call, kwargs), value)
-                if not self.returned(call, value, kwargs):
+                if self.ended(call):
                     return value
                 call = self.full(call, kwargs)
+                if not call.returned(value):
+                    return value
 
     async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a coroutine function, or another that returns an awaitable.
@@ -85,10 +87,10 @@ class Caller:
                     await library().sleep(step)
                     step = call.resume()
             else:
-                step = self.returned(call, value, kwargs)
-                if step is False:
+                if not self.bounded and self.ended(call):
                     return value
                 call = self.full_async(call, kwargs)
+                step = call.returned(value)
                 while step is not True:
                     if step is False:
                         return value
@@ -141,7 +143,7 @@ class Caller:
         return self.wrap(fn)
 
     def _wrap_blocking(self, fn: Callable[P, R]) -> Callable[P, R]:
-        begin, returned = self.begin, self.returned
+        begin, ended = self.begin, self.ended
 
         @functools.wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -154,14 +156,16 @@ class Caller:
                     if not call.raised(error):
                         raise
                 else:
-                    if not returned(call, value, kwargs):
+                    if ended(call):
                         return value
                     call = self.full(call, kwargs)
+                    if not call.returned(value):
+                        return value
 
         return guarded
 
     def _wrap_async(self, fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        begin, returned, bounded = self.begin_async, self.returned, self.bounded
+        begin, ended, bounded = self.begin_async, self.ended, self.bounded
 
         @functools.wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -184,10 +188,10 @@ class Caller:
                         await library().sleep(step)
                         step = call.resume()
                 else:
-                    step = returned(call, value, kwargs)
-                    if step is False:
+                    if not bounded and ended(call):
                         return value
                     call = self.full_async(call, kwargs)
+                    step = call.returned(value)
                     while step is not True:
                         if step is False:
                             return value

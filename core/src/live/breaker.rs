@@ -201,15 +201,9 @@ impl Breaker {
     /// The rejection while it is open for longer than the coarse clock may err.
     #[inline]
     pub(crate) fn held_off(&self) -> Option<Rejection> {
-        let rejection = self.holds_off()?;
+        let rejection = self.cells.held_off(|| self.timer.coarse(), self.grain)?;
         self.rejected(rejection, None);
         Some(rejection)
-    }
-
-    /// The same, of which the caller tells.
-    #[inline]
-    pub(crate) fn holds_off(&self) -> Option<Rejection> {
-        self.cells.held_off(|| self.timer.coarse(), self.grain)
     }
 
     /// By the policy as a guard sees it, which tells of rejections itself.

@@ -163,12 +163,12 @@ impl Guard {
         Call::begin(&self.policy, self, now)
     }
 
-    /// Begins and ends a call that would be rejected at once, its deposit made: the breaker is open for a
-    /// while yet, and the policy fails such calls. `None`, and nothing has happened, where it is not so.
+    /// Begins and ends a call that is rejected at once, its deposit made: the breaker is open for a while
+    /// yet, and the policy fails such calls. `None`, and nothing has happened, where it is not so.
     #[inline]
     pub fn refused(&self) -> Option<BreakerOpen> {
         let breaker = self.breaker.as_ref().filter(|_| self.policy.when_open == WhenOpen::Fail)?;
-        let rejection = breaker.holds_off()?;
+        let rejection = breaker.cells().held_off(|| breaker.now(), Span::ZERO)?;
         self.deposit();
         breaker.rejected(rejection, Some((&self.name, &self.source)));
         Some(self.refusal(rejection))
