@@ -316,3 +316,27 @@ test('objects may be collected in any order', () => {
   const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '-e', script], { encoding: 'utf8' })
   assert.deepEqual([stdout, stderr], ['fine', ''])
 })
+
+test('a rejection is unhandled only where nobody has listened by the end of the turn', async t => {
+  const breaker = new Breaker('b')
+  breaker.forceOpen()
+  const guard = new Guard('g', { breaker })
+  const unhandled = []
+  const hear = error => unhandled.push(error)
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', hear)
+  t.after(() => {
+    process.removeAllListeners('unhandledRejection')
+    for (const other of others) process.on('unhandledRejection', other)
+  })
+  for (const it of [breaker, guard]) {
+    const order = []
+    const listened = it.call(() => 1).catch(() => order.push('rejected'))
+    await Promise.resolve().then(() => order.push('a microtask'))
+    await listened
+    assert.deepEqual(order, ['a microtask', 'rejected'])
+    void it.call(() => 1)
+    await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual(unhandled.splice(0).map(({ code }) => code), ['BREAKER_OPEN'])
+  }
+})

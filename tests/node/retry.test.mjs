@@ -176,3 +176,35 @@ test('a manual clock moves as told', () => {
   clock.set(0)
   assert.equal(clock.nowNs, 0n)
 })
+
+test('a call that succeeds at once makes its deposit, and nothing else of the core', async () => {
+  const budget = new Budget({ burst: 2, ratio: 0.25, minPerSecond: 0 })
+  while (budget.withdraw());
+  const retry = new Retry({ backoff: 'none', maxAttempts: 2, budget })
+  assert.equal(budget.tokensMicro, 0)
+  assert.equal(await retry.call(({ attempt }) => attempt), 1)
+  assert.equal(budget.tokensMicro, 250_000)
+  // Three more deposits make the token that the last of them may take.
+  for (let n = 0; n < 2; n++) await retry.call(() => n)
+  assert.equal(await retry.call(({ attempt }) => (attempt === 1 ? Promise.reject(new Error('no')) : attempt)), 2)
+  assert.equal(budget.tokensMicro, 0)
+  // Half a second of a deadline is one too; what it is not is said in a rejection.
+  assert.equal(await retry.call(() => 1, { deadline: '500ms' }), 1)
+  assert.equal(budget.tokensMicro, 250_000)
+  assert.equal((await rejection(retry.call(() => 1, { deadline: -1 }))).code, 'INVALID_POLICY')
+})
+
+test('values that fail are retried too, whatever the function returns them by', async () => {
+  const retry = new Retry({
+    backoff: 'none',
+    maxAttempts: 3,
+    clock: new ManualClock(),
+    classify: ({ value }) => (value < 3 ? 'failure' : undefined),
+  })
+  const ways = { plain: n => n, promise: async n => n, thenable: n => ({ then: resolve => resolve(n) }) }
+  for (const [name, way] of Object.entries(ways)) {
+    const seen = []
+    const last = await retry.call(({ attempt }) => way(seen.push(attempt) && attempt))
+    assert.deepEqual([last, seen], [3, [1, 2, 3]], name)
+  }
+})

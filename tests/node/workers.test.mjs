@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Breaker, BreakerOpen, Guard, ManualClock } from 'overcurrent'
+import { Breaker, BreakerOpen, Guard, ManualClock, Registry } from 'overcurrent'
 import { rejection } from './tools.mjs'
 
 const THREADS = 4
@@ -47,6 +47,48 @@ for (const kind of ['guard', 'breaker']) {
     assert.deepEqual([counted.state, counted.reason], ['open', 'failure_rate'])
   })
 }
+
+test('what the thread counts that shared it adds up with what the others count', async t => {
+  const [successes, failures] = [8000, 8001]
+  const total = 3 * (successes + failures)
+  const policy = { window: { calls: 100_000 }, minimumCalls: total + 1, failureRate: 0.500_04 }
+  const breaker = new Breaker('b', policy)
+  const fail = () => Promise.reject(new Error('no'))
+  const { all } = fleet(t, { breaker: breaker.share() }, 2)
+  const others = all('load', { successes, failures })
+  for (let n = 0; n < successes; n++) {
+    await breaker.call(() => n)
+    await rejection(breaker.call(fail))
+    if (n % 100 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  await rejection(breaker.call(fail))
+  await others
+  assert.equal(breaker.state, 'closed')
+  // 24,004 of 48,004 are 0.500042.
+  await rejection(breaker.call(fail))
+  assert.deepEqual([breaker.state, breaker.reason], ['open', 'failure_rate'])
+})
+
+test('successes are added atomically once other threads may know of a breaker, and only then', async t => {
+  const add = t.mock.method(Atomics, 'add')
+  const isAtomic = async it => {
+    const before = add.mock.callCount()
+    // The first one makes sure that others may be added in place.
+    for (let n = 0; n < 3; n++) await it.call(() => n)
+    return add.mock.callCount() > before
+  }
+  const mapped = process.env['OVERCURRENT_NO_EXTERNAL_MEMORY'] !== '1'
+  const policy = { window: { calls: 100 } }
+  const guard = new Guard('g', { breaker: policy })
+  const breaker = new Breaker('b', policy)
+  const registry = new Registry({ breaker: policy })
+  assert.deepEqual([await isAtomic(guard), await isAtomic(breaker)], [false, false])
+  const tokens = [guard.share(), breaker.share()]
+  const found = [Guard.from(tokens[0]), Breaker.from(tokens[1])]
+  // The guard of a key may have been shared by an object that is gone.
+  for (const it of [guard, breaker, guard.breaker, ...found, registry.guard('k')])
+    assert.equal(await isAtomic(it), mapped)
+})
 
 test('what began before a change of state is late in every thread', async t => {
   const guard = new Guard('g', { attemptTimeout: '1h', deadline: '2h', breaker: { probeTimeout: '1h' } })
