@@ -188,7 +188,7 @@ export function refuse(path: string, value: unknown, rule: string): never {
 export interface CallInfo {
   /** How many attempts began. */
   readonly attempts: number
-  /** How long the call took in all, in milliseconds. */
+  /** How long the call took in all, in milliseconds; one that nothing bounds, to within 10. */
   readonly elapsedMs: number
   /** Why it was not retried; `undefined` where retrying was not the question. */
   readonly stop: StopReason | undefined

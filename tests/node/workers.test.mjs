@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Breaker, BreakerOpen, Guard, ManualClock, Registry } from 'overcurrent'
+import { Breaker, BreakerOpen, Guard, ManualClock } from 'overcurrent'
 import { rejection } from './tools.mjs'
 
 const THREADS = 4
@@ -81,13 +81,10 @@ test('successes are added atomically once other threads may know of a breaker, a
   const policy = { window: { calls: 100 } }
   const guard = new Guard('g', { breaker: policy })
   const breaker = new Breaker('b', policy)
-  const registry = new Registry({ breaker: policy })
   assert.deepEqual([await isAtomic(guard), await isAtomic(breaker)], [false, false])
   const tokens = [guard.share(), breaker.share()]
   const found = [Guard.from(tokens[0]), Breaker.from(tokens[1])]
-  // The guard of a key may have been shared by an object that is gone.
-  for (const it of [guard, breaker, guard.breaker, ...found, registry.guard('k')])
-    assert.equal(await isAtomic(it), mapped)
+  for (const it of [guard, breaker, guard.breaker, ...found]) assert.equal(await isAtomic(it), mapped)
 })
 
 test('what began before a change of state is late in every thread', async t => {
