@@ -20,7 +20,6 @@ use crate::{
 /// What JavaScript needs to know of a breaker.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "questions of JavaScript's, each of its own")]
 pub(crate) struct BreakerShape {
     /// Its name.
     pub name: String,
