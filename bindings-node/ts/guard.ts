@@ -161,7 +161,9 @@ export class Guard {
     const [extra] = Object.keys(without(options, [...HOOKS, 'ref']) as object)
     if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a token')
     const shape = foundBy(token, 'guard', native.guardOf)
-    return found(token.name, options, shape)
+    const guard = new Guard(token.name, options, () => shape)
+    if (guard.breaker !== undefined) coreOf(guard.breaker).share()
+    return guard
   }
 
   /**
@@ -261,13 +263,6 @@ export class Guard {
 export function opened(path: string | URL): { file: string; text: string } {
   const file = path instanceof URL ? fileURLToPath(path) : String(path)
   return { file, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file)) }
-}
-
-/** A guard that was there before: other threads may have found it too. */
-export function found(name: string, options: DocumentOptions, shape: GuardShape): Guard {
-  const guard = new Guard(name, options, () => shape)
-  if (guard.breaker !== undefined) coreOf(guard.breaker).share()
-  return guard
 }
 
 function read(file: string, text: string, name: string, options: DocumentOptions): Guard {

@@ -11,7 +11,7 @@ import { Breaker } from './breaker.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { RegistryFull, accepted, refuse } from './errors.js'
-import { Guard, found, isClosed, opened, type DocumentOptions, type GuardOptions } from './guard.js'
+import { Guard, isClosed, opened, type DocumentOptions, type GuardOptions } from './guard.js'
 import { Judge } from './judge.js'
 import { native, own, type Brought, type Full, type GuardShape, type Refused } from './native.js'
 import { TIMED, kept, live, replaced, without } from './options.js'
@@ -170,7 +170,7 @@ export class Registry {
     const entered = told(() => native.registryEnter(this.#handle, name, this.#time.now()))
     if ('capacity' in entered) throw new RegistryFull(entered satisfies Full)
     const shape: GuardShape = accepted(entered)
-    const guard = found(name, this.#options, shape)
+    const guard = new Guard(name, this.#options, () => shape)
     this.#held.set(name, new WeakRef(guard))
     this.#lost.register(guard, name)
     return guard
