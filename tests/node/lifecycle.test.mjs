@@ -154,6 +154,25 @@ for (const [name, clock] of [
   })
 }
 
+test('what comes of a call that disposing has ended is nobody’s concern', async () => {
+  const untimed = { deadline: false, attemptTimeout: false, breaker: { probeTimeout: '30s' } }
+  for (const policy of [{}, untimed]) {
+    const guard = new Guard('g', policy)
+    for (const settle of ['resolve', 'reject']) {
+      const shared = new Guard('of the same breaker', { ...policy, breaker: guard.breaker })
+      const hung = deferred()
+      const call = rejection(shared.call(() => hung.promise))
+      await turn()
+      shared[Symbol.dispose]()
+      assert.equal((await call).name, 'AbortError')
+      hung[settle](new Error('late'))
+      await turn()
+      await shared.drain()
+    }
+    assert.deepEqual([guard.breaker.state, guard.breaker.late], ['closed', 0])
+  }
+})
+
 test('an attempt with little time left is ended too', async t => {
   const tick = fakeTime(t)
   const guard = new Guard('g', { deadline: '5s', attemptTimeout: '4s', retry: { backoff: constant('3s'), jitter: 'none' } })
