@@ -12,7 +12,7 @@
 //! | 10… | rejected by the breaker, for the reason at that place of [`RejectReason::ALL`] | the ns until a probe, no number where that is not known |
 //! | + 16 | the attempt was cut by its timeout | |
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, fmt::Write as _, sync::Arc};
 
 use napi_derive::napi;
 use overcurrent::{
@@ -43,6 +43,7 @@ const FIRST_REJECT: u8 = 10;
 thread_local! {
     static PAYLOAD: Cell<f64> = const { Cell::new(0.0) };
     static REFUSAL: Cell<Option<BreakerOpen>> = const { Cell::new(None) };
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// The payload of the step answered last.
@@ -59,9 +60,16 @@ pub(crate) fn refuse(refusal: BreakerOpen) -> u8 {
     code
 }
 
-/// The message of the rejection answered last.
-pub(crate) fn refusal() -> Result<String, Gone> {
-    REFUSAL.take().map(|refusal| refusal.to_string()).ok_or(Gone)
+/// Writes the message of the rejection answered last, and hands it over.
+pub(crate) fn refusal<R>(work: impl FnOnce(&str) -> R) -> Result<R, Gone> {
+    let refusal = REFUSAL.take().ok_or(Gone)?;
+    // One text serves all, as rejections may come thick.
+    let mut text = TEXT.take();
+    text.clear();
+    write!(text, "{refusal}").map_err(|_| Gone)?;
+    let done = work(&text);
+    TEXT.set(text);
+    Ok(done)
 }
 
 /// A word as a number: its place among all.

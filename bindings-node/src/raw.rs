@@ -135,11 +135,12 @@ unsafe extern "C" fn invoke(env: sys::napi_env, info: sys::napi_callback_info) -
 /// For Node-API only.
 unsafe extern "C" fn refusal(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
     let mut answer = ptr::null_mut();
-    if let Some(text) = outcome(env, call::refusal) {
+    let write = |text: &str| {
         let length = text.len().cast_signed();
         // SAFETY: `env` is the one of this callback; the text lives through the call.
         unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut answer) };
-    }
+    };
+    outcome(env, || call::refusal(write));
     answer
 }
 

@@ -11,6 +11,8 @@
 //! Messages are lower case, without a full stop, with user input in backticks and a unit on every
 //! number. They are made here, once; the bindings pass them on.
 
+use std::fmt;
+
 use super::{name::Name, outcome::RejectReason, time::Span};
 
 /// A stable, machine-readable name of an error, the same in every language.
@@ -56,7 +58,7 @@ pub struct InvalidPolicy {
 
 /// The breaker admitted no call; the function was not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("breaker `{breaker}` is {reason}{}", hint(*retry_after))]
+#[error("breaker `{breaker}` is {reason}{}", Hint(*retry_after))]
 pub struct BreakerOpen {
     /// The breaker's name.
     pub breaker: Name,
@@ -66,8 +68,13 @@ pub struct BreakerOpen {
     pub retry_after: Option<Span>,
 }
 
-fn hint(retry_after: Option<Span>) -> String {
-    retry_after.map_or_else(String::new, |span| format!(", retry after {span}"))
+/// What a message says of the time until a probe.
+struct Hint(Option<Span>);
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |span| write!(f, ", retry after {span}"))
+    }
 }
 
 /// One attempt took longer than the policy's `attempt_timeout`.
