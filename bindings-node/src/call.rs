@@ -141,7 +141,7 @@ pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
     with(guard, |guard: &mut Arc<Guard>| {
         let pass = guard.breaker().map_or(Some(Pass { epoch: 0 }), |breaker| breaker.cells().pass());
         pass.map_or(-1.0, |pass| {
-            guard.deposit();
+            guard.begun();
             f64::from(pass.epoch)
         })
     })
@@ -152,7 +152,10 @@ pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
 pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f64, Gone> {
     with(guard, |guard: &mut Arc<Guard>| {
         tell(now);
-        guard.record(pass(epoch), outcome_of(outcome), between(started, now), guard.now());
+        let (outcome, took) = (outcome_of(outcome), between(started, now));
+        guard.record(1, pass(epoch), outcome, took, guard.now());
+        guard.attempt_ended(outcome.into());
+        guard.call_ended(outcome.into(), took);
         guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now))
     })
 }

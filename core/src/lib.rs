@@ -63,7 +63,7 @@ pub use kernel::{
     event::{Event, Fact, Severity},
     grpc,
     name::Name,
-    outcome::{ChangeReason, Cut, OpenReason, Origin, Outcome, Position, RejectReason, StopReason},
+    outcome::{ChangeReason, Cut, Ending, OpenReason, Origin, Outcome, Position, RejectReason, StopReason},
     policy::{
         Backoff, BreakerDraft, BreakerPolicy, BudgetDraft, BudgetPolicy, Dialect, GuardDraft, GuardPolicy,
         Jitter, RetryDraft, RetryPolicy, Value, WhenOpen, Window, WindowRules,

@@ -18,11 +18,13 @@
 //! INVARIANT: an attempt is recorded at the breaker exactly once, and never after its cut.
 //!
 //! INVARIANT: each cut, retry and stop is told once; a call that is healthy tells nothing.
+//!
+//! INVARIANT: each attempt and each call is said to have ended once, the attempt first.
 
 use super::{
     event::Notice,
     jitter::Waits,
-    outcome::{Cut, Outcome, RejectReason, StopReason},
+    outcome::{Cut, Ending, Outcome, RejectReason, StopReason},
     policy::{
         guard::{GuardPolicy, WhenOpen},
         retry::RetryPolicy,
@@ -52,17 +54,22 @@ pub struct Rejection {
 
 /// The breaker of a call, beside what the retry decision consults.
 pub trait Surroundings: Resources {
-    /// Asks the breaker for admission, which tells of a rejection; always granted without a breaker.
+    /// A call begins: deposits into the budget.
+    fn begun(&self);
+    /// Asks the breaker for admission of attempt number `attempt`, which tells of a rejection; always
+    /// granted without a breaker.
     ///
     /// # Errors
     /// The rejection.
-    fn acquire(&self, now: Instant) -> Result<Pass, Rejection>;
-    /// Records at the breaker what became of an attempt.
-    fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant);
-    /// Deposits into the budget, at the start of a call.
-    fn deposit(&self);
+    fn acquire(&self, attempt: u32, now: Instant) -> Result<Pass, Rejection>;
+    /// Records at the breaker what became of attempt number `attempt`.
+    fn record(&self, attempt: u32, pass: Pass, outcome: Outcome, took: Span, now: Instant);
+    /// An attempt has ended, and was recorded.
+    fn attempt_ended(&self, ending: Ending);
     /// Hears what was decided, after that.
     fn tell(&self, notice: Notice);
+    /// The call has ended, `took` after it began.
+    fn call_ended(&self, ending: Ending, took: Span);
 }
 
 /// What the user's function made of an attempt.
@@ -130,12 +137,19 @@ pub struct Call {
     retries: Attempts,
     rejections: Waits,
     running: Option<Running>,
+    /// How the last attempt ended.
+    last: Ending,
+    ended: bool,
 }
 
 impl Call {
     /// Begins a call at `now` and deposits into the budget.
     pub fn begin(policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Self {
-        surroundings.deposit();
+        surroundings.begun();
+        Self::of(policy, now)
+    }
+
+    fn of(policy: &GuardPolicy, now: Instant) -> Self {
         Self {
             started: now,
             deadline: policy.deadline.map(|deadline| now.after(deadline)),
@@ -145,21 +159,14 @@ impl Call {
             retries: Attempts::default(),
             rejections: Waits::default(),
             running: None,
+            last: Ending::Cancelled,
+            ended: false,
         }
     }
 
-    /// A call whose first attempt began at `now` with a pass that a fast path took, the deposit done.
+    /// A call whose first attempt began at `now` with a pass that a fast path took, and that has begun there.
     pub fn adopt(policy: &GuardPolicy, pass: Pass, now: Instant) -> Self {
-        let mut call = Self {
-            started: now,
-            deadline: policy.deadline.map(|deadline| now.after(deadline)),
-            attempts: 0,
-            once: false,
-            waited: false,
-            retries: Attempts::default(),
-            rejections: Waits::default(),
-            running: None,
-        };
+        let mut call = Self::of(policy, now);
         call.start(policy, pass, now);
         call
     }
@@ -175,9 +182,10 @@ impl Call {
     pub fn next(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Step {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.timed_out(Cut::Deadline, policy, surroundings);
+            self.end(Ending::Timeout, surroundings, now);
             return Step::Exceeded;
         }
-        match surroundings.acquire(now) {
+        match surroundings.acquire(self.attempts.saturating_add(1), now) {
             Ok(pass) => Step::Attempt(self.start(policy, pass, now)),
             Err(rejection) => self.rejected(policy, surroundings, rejection, now),
         }
@@ -221,6 +229,7 @@ impl Call {
             }
         }
         if self.attempts == 0 {
+            self.end(Ending::Rejected, surroundings, now);
             return Step::Reject(rejection);
         }
         self.stop(StopReason::BreakerOpen, surroundings, now)
@@ -242,15 +251,17 @@ impl Call {
         if running.cut.is_some_and(|(_, limit)| took >= limit) {
             return self.cut(policy, surroundings, now);
         }
-        let (outcome, failure) = match verdict {
-            Verdict::Success => (Outcome::Success, None),
-            Verdict::Ignored => (Outcome::Ignored, None),
-            Verdict::Failure(failure) => (Outcome::Failure, Some(failure)),
+        let (outcome, ending, failure) = match verdict {
+            Verdict::Success => (Outcome::Success, Ending::Success, None),
+            Verdict::Ignored => (Outcome::Ignored, Ending::Ignored, None),
+            Verdict::Failure(failure) => (Outcome::Failure, Ending::Failure, Some(failure)),
         };
-        self.finish(surroundings, outcome, now);
-        let step = match failure {
-            None => Step::Done,
-            Some(failure) => self.failed(policy, surroundings, failure, now),
+        self.finish(surroundings, outcome, ending, now);
+        let step = if let Some(failure) = failure {
+            self.failed(policy, surroundings, failure, now)
+        } else {
+            self.end(ending, surroundings, now);
+            Step::Done
         };
         Settled { step, timed_out: false }
     }
@@ -260,7 +271,7 @@ impl Call {
         match self.running.and_then(|running| running.cut) {
             Some((which @ Cut::Attempt, _)) => {
                 self.timed_out(which, policy, surroundings);
-                self.finish(surroundings, Outcome::Failure, now);
+                self.finish(surroundings, Outcome::Failure, Ending::Timeout, now);
                 let step = self.failed(policy, surroundings, Failure::RETRYABLE, now);
                 Settled { step, timed_out: true }
             }
@@ -268,21 +279,32 @@ impl Call {
                 self.timed_out(which, policy, surroundings);
                 // A caller that had waited before had little time left, which condemns nobody.
                 let outcome = if self.waited { Outcome::Ignored } else { Outcome::Failure };
-                self.finish(surroundings, outcome, now);
+                self.finish(surroundings, outcome, Ending::Timeout, now);
+                self.end(Ending::Timeout, surroundings, now);
                 Settled { step: Step::Exceeded, timed_out: false }
             }
             None => Settled { step: Step::Done, timed_out: false },
         }
     }
 
-    /// The caller gave up at `now`, in an attempt or in a wait.
+    /// The caller gave up at `now`, in an attempt or in a wait. Nothing where the call is over.
     pub fn cancelled(&mut self, surroundings: &impl Surroundings, now: Instant) {
-        self.finish(surroundings, Outcome::Cancelled, now);
+        self.finish(surroundings, Outcome::Cancelled, Ending::Cancelled, now);
+        self.end(Ending::Cancelled, surroundings, now);
     }
 
-    fn finish(&mut self, surroundings: &impl Surroundings, outcome: Outcome, now: Instant) {
+    fn finish(&mut self, surroundings: &impl Surroundings, outcome: Outcome, ending: Ending, now: Instant) {
         if let Some(running) = self.running.take() {
-            surroundings.record(running.pass, outcome, now.since(running.started), now);
+            surroundings.record(self.attempts, running.pass, outcome, now.since(running.started), now);
+            surroundings.attempt_ended(ending);
+            self.last = ending;
+        }
+    }
+
+    fn end(&mut self, ending: Ending, surroundings: &impl Surroundings, now: Instant) {
+        if !self.ended {
+            self.ended = true;
+            surroundings.call_ended(ending, self.elapsed(now));
         }
     }
 
@@ -309,13 +331,17 @@ impl Call {
                 self.waited = true;
                 Step::Wait(wait)
             }
-            Decision::Stop(reason) => Step::Stop(reason),
+            Decision::Stop(reason) => {
+                self.end(self.last, surroundings, now);
+                Step::Stop(reason)
+            }
         }
     }
 
-    fn stop(&self, reason: StopReason, surroundings: &impl Surroundings, now: Instant) -> Step {
+    fn stop(&mut self, reason: StopReason, surroundings: &impl Surroundings, now: Instant) -> Step {
         let elapsed = Some(self.elapsed(now));
         surroundings.tell(Notice::GiveUp { attempts: self.attempts, elapsed, reason });
+        self.end(self.last, surroundings, now);
         Step::Stop(reason)
     }
 
@@ -382,14 +408,16 @@ impl<S: Surroundings> Resources for Weighed<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
 
     use super::*;
     use crate::kernel::policy::GuardDraft;
 
-    /// A breaker that lets everything through once and rejects from then on; it counts the draws.
+    /// A breaker that lets everything through once and rejects from then on; it counts the draws, and notes
+    /// what it hears.
     #[derive(Default)]
     struct Once {
+        heard: RefCell<Vec<String>>,
         admitted: Cell<bool>,
         drawn: Cell<u64>,
     }
@@ -410,16 +438,26 @@ mod tests {
     }
 
     impl Surroundings for Once {
-        fn acquire(&self, _: Instant) -> Result<Pass, Rejection> {
+        fn begun(&self) {}
+
+        fn acquire(&self, _: u32, _: Instant) -> Result<Pass, Rejection> {
             let rejection = Rejection { reason: RejectReason::HalfOpen, retry_after: None };
             if self.admitted.replace(true) { Err(rejection) } else { Ok(Pass { epoch: 1 }) }
         }
 
-        fn record(&self, _: Pass, _: Outcome, _: Span, _: Instant) {}
+        fn record(&self, attempt: u32, _: Pass, outcome: Outcome, _: Span, _: Instant) {
+            self.heard.borrow_mut().push(format!("{attempt} {outcome}"));
+        }
 
-        fn deposit(&self) {}
+        fn attempt_ended(&self, ending: Ending) {
+            self.heard.borrow_mut().push(format!("attempt {ending}"));
+        }
 
         fn tell(&self, _: Notice) {}
+
+        fn call_ended(&self, ending: Ending, took: Span) {
+            self.heard.borrow_mut().push(format!("call {ending} {took}"));
+        }
     }
 
     fn failed(when_open: WhenOpen) -> (Step, u64) {
@@ -491,5 +529,62 @@ mod tests {
         let mut call = Call::begin(&policy, &late, Instant::ZERO);
         call.next(&policy, &late, Instant::from_millis(4_000));
         assert_eq!(call.attempt_remaining(Instant::from_millis(4_250)), Some(Span::from_millis(750)));
+    }
+
+    #[test]
+    fn each_attempt_and_each_call_ends_once() {
+        let second = std::time::Duration::from_secs;
+        let draft = || GuardDraft::default().attempt_timeout(second(2)).deadline(second(5));
+        // What a call hears that is rejected at its second attempt, if it comes to one.
+        let heard = |draft: GuardDraft, go: &dyn Fn(&mut Call, &GuardPolicy, &Once)| {
+            let (policy, around) = (draft.build().expect("the policy is valid"), Once::default());
+            let mut call = Call::begin(&policy, &around, Instant::ZERO);
+            go(&mut call, &policy, &around);
+            call.cancelled(&around, Instant::from_millis(9_000));
+            call.cancelled(&around, Instant::from_millis(9_000));
+            around.heard.into_inner()
+        };
+        let at = Instant::from_millis;
+        let settle = |verdict: Verdict, millis: u64| {
+            move |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+                call.next(policy, around, Instant::ZERO);
+                call.settled(policy, around, verdict, at(millis));
+            }
+        };
+        let failed = Verdict::Failure(Failure::FINAL);
+        let one = |verdict, millis| heard(draft(), &settle(verdict, millis));
+        assert_eq!(one(Verdict::Success, 1), ["1 success", "attempt success", "call success 1ms"]);
+        assert_eq!(one(Verdict::Ignored, 1), ["1 ignored", "attempt ignored", "call ignored 1ms"]);
+        assert_eq!(one(failed, 1), ["1 failure", "attempt failure", "call failure 1ms"]);
+        assert_eq!(one(Verdict::Success, 2_000), ["1 failure", "attempt timeout", "call timeout 2s"]);
+        let deadline = draft().no_attempt_timeout();
+        assert_eq!(
+            heard(deadline, &settle(Verdict::Success, 5_000)),
+            ["1 failure", "attempt timeout", "call timeout 5s"]
+        );
+        let late = |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+            call.next(policy, around, at(5_000));
+        };
+        assert_eq!(heard(draft(), &late), ["call timeout 5s"]);
+        let given_up = |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+            call.next(policy, around, Instant::ZERO);
+        };
+        assert_eq!(heard(draft(), &given_up), ["1 cancelled", "attempt cancelled", "call cancelled 9s"]);
+        let rejected = |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+            around.admitted.set(true);
+            call.next(policy, around, at(3));
+        };
+        assert_eq!(heard(draft(), &rejected), ["call rejected 3ms"]);
+        let again = |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+            settle(Verdict::Failure(Failure::RETRYABLE), 1)(call, policy, around);
+            call.next(policy, around, at(7));
+        };
+        assert_eq!(heard(draft(), &again), ["1 failure", "attempt failure", "call failure 1ms"]);
+        let in_vain = |call: &mut Call, policy: &GuardPolicy, around: &Once| {
+            settle(Verdict::Failure(Failure::RETRYABLE), 1)(call, policy, around);
+            assert!(matches!(call.next(policy, around, at(4_999)), Step::Stop(StopReason::BreakerOpen)));
+        };
+        let waits = draft().when_open(WhenOpen::Wait);
+        assert_eq!(heard(waits, &in_vain), ["1 failure", "attempt failure", "call failure 4999ms"]);
     }
 }

@@ -45,6 +45,35 @@ words! {
 }
 
 words! {
+    /// How an attempt or a call ended, in its caller's eyes.
+    Ending {
+        /// With a success.
+        Success = "success",
+        /// With a failure of the function's own.
+        Failure = "failure",
+        /// Its time was up: of an attempt by either limit; of a call by its deadline, or in its last attempt.
+        Timeout = "timeout",
+        /// The breaker admitted none of its attempts. Only a call ends so.
+        Rejected = "rejected",
+        /// In a way that says nothing of the dependency.
+        Ignored = "ignored",
+        /// The caller gave up.
+        Cancelled = "cancelled",
+    }
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Success => Self::Success,
+            Outcome::Failure => Self::Failure,
+            Outcome::Ignored => Self::Ignored,
+            Outcome::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+words! {
     /// Where a breaker stands; the two forced states are the operator's overrides.
     Position {
         /// Calls pass and are counted.
@@ -184,9 +213,15 @@ mod tests {
         assert!(StopReason::ALL.iter().all(|r| StopReason::from_word(r.as_str()) == Some(*r)));
         assert!(ChangeReason::ALL.iter().all(|r| ChangeReason::from_word(r.as_str()) == Some(*r)));
         assert!(Outcome::ALL.iter().all(|o| Outcome::from_word(o.as_str()) == Some(*o)));
+        assert!(Ending::ALL.iter().all(|e| Ending::from_word(e.as_str()) == Some(*e)));
         assert!(Origin::ALL.iter().all(|o| Origin::from_word(o.as_str()) == Some(*o)));
         assert!(Cut::ALL.iter().all(|c| Cut::from_word(c.as_str()) == Some(*c)));
         assert_eq!(Position::from_word("ajar"), None);
+    }
+
+    #[test]
+    fn an_outcome_is_an_ending_of_the_same_word() {
+        assert!(Outcome::ALL.iter().all(|o| Ending::from(*o).as_str() == o.as_str()));
     }
 
     #[test]

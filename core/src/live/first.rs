@@ -13,7 +13,7 @@ use super::{breaker::Breaker, guard::Guard, permit::Permit, retry::Retry};
 use crate::kernel::{
     call::{Call, Pass, Surroundings},
     error::BreakerOpen,
-    outcome::Outcome,
+    outcome::{Ending, Outcome},
     time::{Instant, Span},
 };
 
@@ -32,7 +32,7 @@ impl Guard {
     #[inline]
     pub fn first(&self) -> Option<First> {
         let pass = self.breaker().map_or(Some(Pass { epoch: 0 }), |breaker| breaker.cells().pass())?;
-        self.deposit();
+        self.begun();
         Some(First { pass, started: self.now() })
     }
 
@@ -44,7 +44,9 @@ impl Guard {
         let took = now.since(first.started);
         let in_time = self.first_limit().is_none_or(|limit| took < limit);
         if in_time {
-            self.record(first.pass, Outcome::Success, took, now);
+            self.record(1, first.pass, Outcome::Success, took, now);
+            self.attempt_ended(Ending::Success);
+            self.call_ended(Ending::Success, took);
         }
         in_time
     }

@@ -16,7 +16,7 @@ use crate::kernel::{
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
     event::Notice,
     name::Name,
-    outcome::{Outcome, Position},
+    outcome::{Ending, Outcome, Position},
     policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
     random,
     retry::Resources,
@@ -169,8 +169,9 @@ impl Guard {
     pub fn refused(&self) -> Option<BreakerOpen> {
         let breaker = self.breaker.as_ref().filter(|_| self.policy.when_open == WhenOpen::Fail)?;
         let rejection = breaker.cells().held_off(|| breaker.now(), Span::ZERO)?;
-        self.deposit();
+        self.begun();
         breaker.rejected(rejection, Some((&self.name, &self.source)));
+        self.call_ended(Ending::Rejected, Span::ZERO);
         Some(self.refusal(rejection))
     }
 
@@ -226,7 +227,13 @@ impl Resources for Guard {
 }
 
 impl Surroundings for Guard {
-    fn acquire(&self, now: Instant) -> Result<Pass, Rejection> {
+    fn begun(&self) {
+        if let Some(budget) = &self.budget {
+            budget.deposit();
+        }
+    }
+
+    fn acquire(&self, _attempt: u32, now: Instant) -> Result<Pass, Rejection> {
         match self.seen() {
             None => Ok(Pass { epoch: 0 }),
             Some((breaker, policy)) => match breaker.cells().pass() {
@@ -238,7 +245,7 @@ impl Surroundings for Guard {
         }
     }
 
-    fn record(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
+    fn record(&self, _attempt: u32, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
         if let Some((breaker, policy)) = self.seen() {
             let now = now.after(self.breaker_ahead);
             let quick = outcome == Outcome::Success && !policy.is_slow(took);
@@ -248,15 +255,13 @@ impl Surroundings for Guard {
         }
     }
 
-    fn deposit(&self) {
-        if let Some(budget) = &self.budget {
-            budget.deposit();
-        }
-    }
+    fn attempt_ended(&self, _ending: Ending) {}
 
     fn tell(&self, notice: Notice) {
         tell(|| (About { guard: self.source.known(), breaker: 0 }, notice.by(Some(&self.name))));
     }
+
+    fn call_ended(&self, _ending: Ending, _took: Span) {}
 }
 
 impl From<&Guard> for Filter {
