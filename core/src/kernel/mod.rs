@@ -9,6 +9,7 @@ pub mod budget;
 pub mod call;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;

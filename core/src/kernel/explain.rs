@@ -1,0 +1,476 @@
+//! Why a breaker stands where it stands and why a call failed, in words for who is woken at night; the same in
+//! every language.
+//!
+//! Durations are rounded to three digits or so: these are texts for people, and no test of a program should
+//! look into them.
+
+use std::fmt;
+
+use super::{
+    breaker::{Probes, State},
+    error::{AttemptTimeout, BreakerOpen, DeadlineExceeded},
+    name::Name,
+    outcome::{ChangeReason, Position, RejectReason, StopReason},
+    policy::{
+        breaker::BreakerPolicy,
+        window::{Window, WindowRules},
+    },
+    time::{Instant, Ppm, Span},
+    window::Counts,
+};
+
+/// A change of state, as far as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When it was made.
+    pub at: Instant,
+    /// Where the breaker stood.
+    pub old: Position,
+    /// Where it stood from then on.
+    pub new: Position,
+    /// Why.
+    pub reason: ChangeReason,
+    /// The failures in a row and the outcomes in the window that a test saw, where one opened it.
+    pub tested: Option<(u32, Counts)>,
+}
+
+/// A breaker at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'b> {
+    /// Its name.
+    pub breaker: &'b Name,
+    /// Its policy.
+    pub policy: &'b BreakerPolicy,
+    /// Its state.
+    pub state: State,
+    /// The deadline of that state.
+    pub deadline: Instant,
+    /// The moment.
+    pub now: Instant,
+    /// Its last changes of state, the oldest first.
+    pub changes: &'b [Change],
+}
+
+/// The state and what would change it, in one line, and a line for each change of state remembered, the
+/// last one first.
+impl fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "breaker `{}`: ", self.breaker)?;
+        match self.state.position {
+            Position::Closed => write!(f, "closed; opens {}", Tests(self.policy))?,
+            Position::Open => self.open(f)?,
+            Position::HalfOpen => self.half_open(f)?,
+            Position::ForcedOpen => {
+                f.write_str("forced open: rejects every call until it is made automatic")?
+            }
+            Position::ForcedClosed => {
+                f.write_str("forced closed: admits every call until it is made automatic")?
+            }
+        }
+        for change in self.changes.iter().rev() {
+            let Change { at, old, new, reason, .. } = change;
+            write!(f, "\n  {} ago: {old} to {new}, {reason}", Rounded(self.now.since(*at)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Standing<'_> {
+    fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.deadline.since(self.now);
+        if left == Span::ZERO {
+            f.write_str("open, its cooldown is over")?;
+        } else {
+            write!(f, "open for {} more", Rounded(left))?;
+        }
+        // The last change is the one that led here, unless somebody is making the next one just now.
+        let last = self.changes.last().filter(|change| change.new == Position::Open);
+        match (last, self.state.reason) {
+            (Some(change), _) => write!(f, ": {}", Cause { policy: self.policy, change })?,
+            (None, Some(reason)) => write!(f, ": {reason}")?,
+            (None, None) => {}
+        }
+        let BreakerPolicy { probes, close_after, reopen_after, .. } = *self.policy;
+        if self.policy.trials() == 1 {
+            return f.write_str("; then a probe decides");
+        }
+        let (successes, failures) =
+            (Plural(close_after.into(), "success"), Plural(reopen_after.into(), "failure"));
+        write!(
+            f,
+            "; then probes decide, {probes} at a time: it closes after {successes}, and opens after {failures}"
+        )
+    }
+
+    fn half_open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BreakerPolicy { probes, close_after, reopen_after, .. } = self.policy;
+        let Probes { out, succeeded, failed } = self.state.probes;
+        write!(
+            f,
+            "half open: {out} of {probes} probes out, {succeeded} of {close_after} have succeeded, {failed} of \
+             {reopen_after} failed"
+        )?;
+        let left = self.deadline.since(self.now);
+        if out > 0 && left > Span::ZERO {
+            write!(f, "; without an answer it opens again in {}", Rounded(left))?;
+        }
+        Ok(())
+    }
+}
+
+/// When a closed breaker opens.
+struct Tests<'p>(&'p BreakerPolicy);
+
+impl fmt::Display for Tests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut or = "";
+        if let Some(rules) = &self.0.window {
+            let WindowRules { window, failure_rate, minimum_calls, slow_rate } = rules;
+            let calls = Plural((*minimum_calls).into(), "call");
+            write!(f, "when {} of at least {calls} {} fail", Percent(*failure_rate), Within(*window))?;
+            if let Some(slow) = self.0.slow_call {
+                write!(f, " or {} take {} or longer", Percent(*slow_rate), Rounded(slow))?;
+            }
+            or = ", or ";
+        }
+        if let Some(failures) = self.0.consecutive_failures {
+            write!(f, "{or}at {} in a row", Plural(failures.into(), "failure"))?;
+            if let Some(rules) = self.0.window.as_ref().filter(|_| self.0.consecutive_for_trickles) {
+                write!(f, " while there are fewer than {} calls", rules.minimum_calls)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a breaker opened.
+struct Cause<'c> {
+    policy: &'c BreakerPolicy,
+    change: &'c Change,
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.change.tested;
+        match (self.change.reason, seen, self.policy.window) {
+            (ChangeReason::ConsecutiveFailures, Some((consecutive, _)), _) => {
+                write!(f, "{} failed in a row", Plural(consecutive.into(), "call"))
+            }
+            (ChangeReason::FailureRate, Some((_, Counts { total, failures, .. })), Some(rules)) => {
+                let seen = Seen(failures, total, rules.window);
+                write!(f, "{seen} failed {}, threshold {}", Within(rules.window), Percent(rules.failure_rate))
+            }
+            (ChangeReason::SlowRate, Some((_, Counts { total, slow, .. })), Some(rules)) => {
+                let (seen, limit) =
+                    (Seen(slow, total, rules.window), self.policy.slow_call.unwrap_or_default());
+                write!(f, "{seen} took {} or longer ", Rounded(limit))?;
+                write!(f, "{}, threshold {}", Within(rules.window), Percent(rules.slow_rate))
+            }
+            (ChangeReason::ProbeFailed, ..) => {
+                write!(f, "{} failed", Plural(self.policy.reopen_after.into(), "probe"))
+            }
+            (ChangeReason::ProbeTimeout, ..) => {
+                write!(f, "its probes gave no answer within {}", Rounded(self.policy.probe_timeout))
+            }
+            (ChangeReason::Manual, ..) => f.write_str("tripped by hand"),
+            (ChangeReason::Restored, ..) => f.write_str("restored from a snapshot"),
+            (ChangeReason::Automatic, ..) => f.write_str("it was forced open before"),
+            (reason, ..) => write!(f, "{reason}"),
+        }
+    }
+}
+
+/// A part of the calls that a window held. A window of calls tells that they are enough, not how many.
+struct Seen(u64, u64, Window);
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.2, Window::Calls { .. }) {
+            f.write_str("at least ")?;
+        }
+        write!(f, "{} of {}", self.0, Plural(self.1, "call"))
+    }
+}
+
+struct Within(Window);
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Window::Time { buckets, width } => {
+                write!(f, "in {}", Rounded(width.saturating_mul(buckets.into())))
+            }
+            Window::Calls { calls } => write!(f, "among the last {calls}"),
+        }
+    }
+}
+
+impl BreakerOpen {
+    /// What it means for the call, in words.
+    pub fn explain(&self) -> String {
+        let name = &self.breaker;
+        let why = match (self.reason, self.retry_after) {
+            (RejectReason::Open, Some(after)) => {
+                return format!(
+                    "not called: breaker `{name}` was open, for {} more when it was asked",
+                    Rounded(after)
+                );
+            }
+            (RejectReason::Open, None) => "was open",
+            (RejectReason::HalfOpen, _) => "was half open, with all of its probes out",
+            (RejectReason::ForcedOpen, _) => "was forced open",
+        };
+        format!("not called: breaker `{name}` {why}")
+    }
+}
+
+impl AttemptTimeout {
+    /// What it means for the call, in words; `stop` is why it was not tried again.
+    pub fn explain(&self, stop: Option<StopReason>) -> String {
+        let Self { guard, attempt, timeout } = self;
+        let because = Because(stop);
+        format!("attempt {attempt} of `{guard}` was cut after {}{because}", Rounded(*timeout))
+    }
+}
+
+impl DeadlineExceeded {
+    /// What it means for the call, in words.
+    pub fn explain(&self) -> String {
+        let Self { guard, attempts, deadline } = self;
+        let attempts = Plural((*attempts).into(), "attempt");
+        format!("the call of `{guard}` had {} and used them up, in {attempts}", Rounded(*deadline))
+    }
+}
+
+/// What became of a call whose own last error was handed over, in words.
+pub fn given_up(attempts: u32, elapsed: Span, stop: Option<StopReason>) -> String {
+    let attempts = Plural(attempts.into(), "attempt");
+    format!("failed in {attempts} within {}{}", Rounded(elapsed), Because(stop))
+}
+
+/// Why there was no further attempt.
+struct Because(Option<StopReason>);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(stop) = self.0 else { return Ok(()) };
+        f.write_str(", not tried again: ")?;
+        f.write_str(match stop {
+            StopReason::NotRetryable => "trying again would not cure it",
+            StopReason::AttemptsExhausted => "no more attempts are allowed",
+            StopReason::HintTooLong => "the server asked for a longer wait than is allowed",
+            StopReason::Deadline => "the deadline would have come before the end of the wait",
+            StopReason::BreakerOpen => "the breaker would have rejected it",
+            StopReason::BudgetExhausted => "the retry budget was used up",
+        })
+    }
+}
+
+/// A count of something.
+struct Plural(u64, &'static str);
+
+impl fmt::Display for Plural {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = match self.0 {
+            1 => "",
+            _ if self.1.ends_with('s') => "es",
+            _ => "s",
+        };
+        write!(f, "{} {}{ending}", self.0, self.1)
+    }
+}
+
+/// A ratio in percent, with no more digits than it has.
+struct Percent(Ppm);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0.parts() / 10_000, self.0.parts() % 10_000);
+        if part == 0 {
+            return write!(f, "{whole} %");
+        }
+        let digits = format!("{part:04}");
+        write!(f, "{whole}.{} %", digits.trim_end_matches('0'))
+    }
+}
+
+/// A duration with one digit after the point, at most, in the unit that suits it: `3.2 s`, `450 ms`, `2 min`.
+#[derive(Clone, Copy)]
+struct Rounded(Span);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] =
+            [(3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms")];
+        let nanos = self.0.as_nanos();
+        let (size, unit) = UNITS.into_iter().find(|(size, _)| nanos >= *size).unwrap_or((1_000_000, "ms"));
+        let tenths = (nanos / (size / 10)).saturating_add(u64::from(nanos % (size / 10) >= size / 20));
+        match (tenths / 10, tenths % 10) {
+            (whole, 0) => write!(f, "{whole} {unit}"),
+            (whole, part) => write!(f, "{whole}.{part} {unit}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::kernel::{outcome::OpenReason, policy::BreakerDraft};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn explained(draft: BreakerDraft, state: State, changes: &[Change]) -> String {
+        let policy = draft.build().expect("the policy is valid");
+        let (deadline, now) = (Instant::from_millis(13_200), Instant::from_millis(10_000));
+        let breaker = &Name::from("payments");
+        Standing { breaker, policy: &policy, state, deadline, now, changes }.to_string()
+    }
+
+    fn opened(reason: ChangeReason, tested: Option<(u32, Counts)>) -> Change {
+        let at = Instant::from_millis(8_200);
+        Change { at, old: Position::Closed, new: Position::Open, reason, tested }
+    }
+
+    fn open(draft: BreakerDraft, changes: &[Change]) -> String {
+        let reason = Some(OpenReason::FailureRate);
+        let text = explained(draft, State { position: Position::Open, reason, ..State::NEW }, changes);
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn an_open_breaker_says_for_how_long_why_and_what_would_close_it() {
+        let counts = Counts { total: 20, failures: 14, slow: 17 };
+        let rate = opened(ChangeReason::FailureRate, Some((3, counts)));
+        let policy = BreakerPolicy::failure_rate(0.5);
+        assert_eq!(
+            explained(policy.clone(), State { position: Position::Open, ..State::NEW }, &[rate]),
+            "breaker `payments`: open for 3.2 s more: 14 of 20 calls failed in 10 s, threshold 50 %; then a probe \
+             decides\n  1.8 s ago: closed to open, failure_rate"
+        );
+        let calls = policy.clone().call_window(20);
+        assert!(
+            open(calls, &[rate])
+                .contains(": at least 14 of 20 calls failed among the last 20, threshold 50 %;")
+        );
+        let slow = opened(ChangeReason::SlowRate, Some((0, counts)));
+        let lazy = policy.clone().slow_call(2 * SECOND).slow_rate(0.125);
+        assert!(
+            open(lazy, &[slow]).contains(": 17 of 20 calls took 2 s or longer in 10 s, threshold 12.5 %;")
+        );
+        let row = opened(ChangeReason::ConsecutiveFailures, Some((1, Counts::default())));
+        assert!(open(policy.clone(), &[row]).contains(": 1 call failed in a row;"));
+        for (reason, words) in [
+            (ChangeReason::ProbeFailed, "2 probes failed"),
+            (ChangeReason::ProbeTimeout, "its probes gave no answer within 30 s"),
+            (ChangeReason::Manual, "tripped by hand"),
+            (ChangeReason::Restored, "restored from a snapshot"),
+            (ChangeReason::Automatic, "it was forced open before"),
+        ] {
+            let several = policy.clone().probes(2).close_after(3).reopen_after(2);
+            let text = open(several, &[opened(reason, None)]);
+            let end =
+                "then probes decide, 2 at a time: it closes after 3 successes, and opens after 2 failures";
+            assert_eq!(text, format!("breaker `payments`: open for 3.2 s more: {words}; {end}"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_remembered_is_told_by_its_word() {
+        assert!(
+            open(BreakerPolicy::failure_rate(0.5), &[]).contains("open for 3.2 s more: failure_rate; then")
+        );
+        let other = Change { new: Position::HalfOpen, ..opened(ChangeReason::CooldownOver, None) };
+        assert!(open(BreakerPolicy::failure_rate(0.5), &[other]).contains("more: failure_rate; then"));
+    }
+
+    #[test]
+    fn a_closed_breaker_says_what_would_open_it() {
+        let closed = |draft| explained(draft, State::NEW, &[]);
+        assert_eq!(
+            closed(BreakerDraft::default()),
+            "breaker `payments`: closed; opens when 50 % of at least 20 calls in 10 s fail, or at 10 failures in a row while \
+             there are fewer than 20 calls"
+        );
+        assert_eq!(
+            closed(BreakerPolicy::consecutive_failures(1)),
+            "breaker `payments`: closed; opens at 1 failure in a row"
+        );
+        let slow = BreakerPolicy::failure_rate(0.5).call_window(100).slow_call(2 * SECOND).slow_rate(0.9);
+        assert_eq!(
+            closed(slow),
+            "breaker `payments`: closed; opens when 50 % of at least 20 calls among the last 100 fail or 90 % take \
+             2 s or longer"
+        );
+    }
+
+    #[test]
+    fn the_other_states_say_what_ends_them() {
+        let several = || BreakerPolicy::failure_rate(0.5).probes(2).close_after(3);
+        let state =
+            |position| State { position, probes: Probes { out: 1, succeeded: 2, failed: 0 }, ..State::NEW };
+        assert_eq!(
+            explained(several(), state(Position::HalfOpen), &[]),
+            "breaker `payments`: half open: 1 of 2 probes out, 2 of 3 have succeeded, 0 of 1 failed; without an \
+             answer it opens again in 3.2 s"
+        );
+        let forced = |position| explained(several(), state(position), &[]);
+        assert!(
+            forced(Position::ForcedOpen)
+                .ends_with("forced open: rejects every call until it is made automatic")
+        );
+        assert!(
+            forced(Position::ForcedClosed)
+                .ends_with("forced closed: admits every call until it is made automatic")
+        );
+    }
+
+    #[test]
+    fn errors_say_what_happened_and_why_no_more_was_tried() {
+        let open = |reason, retry_after| BreakerOpen { breaker: "b".into(), reason, retry_after }.explain();
+        assert_eq!(
+            [
+                open(RejectReason::Open, Some(Span::from_millis(3_249))),
+                open(RejectReason::HalfOpen, None),
+                open(RejectReason::ForcedOpen, None),
+            ],
+            [
+                "not called: breaker `b` was open, for 3.2 s more when it was asked",
+                "not called: breaker `b` was half open, with all of its probes out",
+                "not called: breaker `b` was forced open",
+            ]
+        );
+        let timeout = AttemptTimeout { guard: "g".into(), attempt: 2, timeout: Span::from_secs(2) };
+        assert_eq!(
+            timeout.explain(Some(StopReason::BudgetExhausted)),
+            "attempt 2 of `g` was cut after 2 s, not tried again: the retry budget was used up"
+        );
+        let deadline = DeadlineExceeded { guard: "g".into(), attempts: 1, deadline: Span::from_secs(90) };
+        assert_eq!(deadline.explain(), "the call of `g` had 1.5 min and used them up, in 1 attempt");
+        assert_eq!(given_up(3, Span::from_millis(450), None), "failed in 3 attempts within 450 ms");
+        for stop in StopReason::ALL {
+            assert!(
+                given_up(1, Span::ZERO, Some(*stop))
+                    .starts_with("failed in 1 attempt within 0 ms, not tried again: ")
+            );
+        }
+    }
+
+    #[test]
+    fn durations_have_a_digit_after_the_point_at_most() {
+        for (nanos, shown) in [
+            (0, "0 ms"),
+            (40_000, "0 ms"),
+            (50_000, "0.1 ms"),
+            (999_900_000, "999.9 ms"),
+            (1_000_000_000, "1 s"),
+            (3_249_999_999, "3.2 s"),
+            (3_250_000_000, "3.3 s"),
+            (60_000_000_000, "1 min"),
+            (5_400_000_000_000, "1.5 h"),
+        ] {
+            assert_eq!(Rounded(Span::from_nanos(nanos)).to_string(), shown);
+        }
+    }
+}
