@@ -12,7 +12,7 @@ failed=0
 for part in "${parts[@]}"; do
     began=$SECONDS
     status=0
-    said=$("tests/proof/$part.sh" | tee /dev/stderr | tail -n 1) || status=$?
+    said=$("tests/proof/$part.sh" | tee >(cat >&2) | tail -n 1) || status=$?
     if [ "$status" != 0 ]; then failed=1; fi
     echo "$(if [ "$status" = 0 ]; then echo ok; else echo FAILED; fi)  ${said:-$part said nothing}  ($((SECONDS - began)) s)" >>"$summary"
 done

@@ -60,11 +60,9 @@ impl fmt::Display for Standing<'_> {
             Position::Closed => write!(f, "closed; opens {}", Tests(self.policy))?,
             Position::Open => self.open(f)?,
             Position::HalfOpen => self.half_open(f)?,
-            Position::ForcedOpen => {
-                f.write_str("forced open: rejects every call until it is made automatic")?
-            }
+            Position::ForcedOpen => write!(f, "forced open: rejects every call until it is made automatic")?,
             Position::ForcedClosed => {
-                f.write_str("forced closed: admits every call until it is made automatic")?
+                write!(f, "forced closed: admits every call until it is made automatic")?;
             }
         }
         for change in self.changes.iter().rev() {
