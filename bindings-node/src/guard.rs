@@ -84,6 +84,7 @@ fn made(
             .budget
             .map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it)))
             .transpose()?,
+        durations: false,
     };
     let guard = policy.and_then(|policy| Guard::with(name, policy, surrounds, Dialect::Node));
     Ok(match guard {

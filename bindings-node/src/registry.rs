@@ -42,6 +42,7 @@ impl Guards {
             seed: self.seed,
             breaker: None,
             budget: self.budget.clone(),
+            durations: false,
         };
         Guard::with(name, self.policy.clone(), surrounds, Dialect::Node)
     }

@@ -116,6 +116,7 @@ impl Guard {
             seed,
             breaker: brought.breaker.as_ref().map(|breaker| breaker.get().adopted(&name, &time, seed)),
             budget: brought.budget.as_ref().map(|budget| budget.get().adopted(&time)),
+            durations: false,
         };
         let core = Core::with(name, policy, surrounds, Dialect::Python).map_err(|error| invalid(&error))?;
         let settings = Py::new(py, Settings { hooks, time })?;

@@ -176,6 +176,7 @@ impl Registry {
             seed: self.seed,
             breaker: None,
             budget: self.budget.as_ref().map(|budget| budget.get().adopted(&self.settings.get().time)),
+            durations: false,
         };
         let made = Core::with(name, self.policy.clone(), surrounds, Dialect::Python);
         let made = made.map_err(|error| invalid(&error))?;

@@ -59,9 +59,14 @@ pub use kernel::http;
 pub use kernel::policy::PolicyDocument;
 pub use kernel::{
     call::Verdict,
+    edge::Edge,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
     event::{Event, Fact, Severity},
     grpc,
+    metric::{
+        BreakerMetrics, Family, GuardMetrics, Histogram, Metric, MetricKind, Metrics, RegistryMetrics,
+        Sample, SampleValue,
+    },
     name::Name,
     outcome::{ChangeReason, Cut, Ending, OpenReason, Origin, Outcome, Position, RejectReason, StopReason},
     policy::{
@@ -69,6 +74,7 @@ pub use kernel::{
         Jitter, RetryDraft, RetryPolicy, Value, WhenOpen, Window, WindowRules,
     },
     retry::{Decision, Failure},
+    tally::{Listed, Tally},
     time::{Instant, Span},
 };
 pub use live::{
@@ -80,6 +86,7 @@ pub use live::{
     first::First,
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,
+    metrics::{Measured, metrics, register},
     permit::Permit,
     registry::{Kept, Registry, RegistryFull, Values},
     retry::{Retry, RetryCall},

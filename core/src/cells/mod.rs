@@ -6,10 +6,11 @@
 pub mod breaker;
 pub mod budget;
 mod call_window;
+pub mod calls;
 pub mod layout;
 #[cfg(all(test, overcurrent_loom))]
 mod models;
-mod shards;
+pub(crate) mod shards;
 mod sync;
 mod tagged;
 mod tallies;

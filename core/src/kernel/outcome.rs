@@ -1,5 +1,7 @@
 //! What became of an attempt, and the words for every reason a decision can have.
 
+use super::tally::Listed;
+
 /// Declares an enum of reasons together with their words.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -19,6 +21,18 @@ macro_rules! words {
             /// The variant of a word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl Listed for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn place(self) -> usize {
+                self as usize
+            }
+
+            fn words(self) -> [&'static str; 3] {
+                [self.as_str(), "", ""]
             }
         }
 
@@ -217,6 +231,11 @@ mod tests {
         assert!(Origin::ALL.iter().all(|o| Origin::from_word(o.as_str()) == Some(*o)));
         assert!(Cut::ALL.iter().all(|c| Cut::from_word(c.as_str()) == Some(*c)));
         assert_eq!(Position::from_word("ajar"), None);
+    }
+
+    #[test]
+    fn every_word_is_at_its_place() {
+        assert!((0..).zip(ChangeReason::ALL).all(|(place, reason)| reason.place() == place));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     clock::{Clock, Timer},
+    counts::BreakerCounts,
     events::{About, Course, Filter, Source, tell},
     snapshot::Snapshot,
     stream::Stream,
@@ -13,6 +14,7 @@ use crate::{
     kernel::{
         breaker::{Command, State},
         call::{Pass, Rejection},
+        edge::Edge,
         error::{BreakerOpen, InvalidPolicy},
         event::Event,
         name::Name,
@@ -47,6 +49,7 @@ pub struct Breaker {
     stream: Stream,
     course: Course,
     listener: Option<Box<Listener>>,
+    counts: BreakerCounts,
     /// Whether durations matter to the policy.
     timed: bool,
     /// Whether the coarse clock tells the ticks of the window apart.
@@ -105,6 +108,7 @@ impl Breaker {
             course: Course::new(State::NEW.epoch),
             timer,
             listener: None,
+            counts: BreakerCounts::none(),
             grain,
         }
     }
@@ -230,6 +234,7 @@ impl Breaker {
 
     /// Tells of a rejection, of a call through `guard` or through the breaker alone.
     pub(crate) fn rejected(&self, rejection: Rejection, guard: Option<(&Name, &Source)>) {
+        self.counts.rejected(rejection.reason);
         tell(|| {
             let about = About { guard: guard.map_or(0, |(_, guard)| guard.known()), ..self.about() };
             let event = Event::Reject {
@@ -247,12 +252,17 @@ impl Breaker {
         About { guard: 0, breaker: self.course.source.known() }
     }
 
+    pub(crate) const fn counts(&self) -> &BreakerCounts {
+        &self.counts
+    }
+
     pub(crate) const fn source(&self) -> &Source {
         &self.course.source
     }
 
     fn turned(&self, turned: Turned, policy: &BreakerPolicy, now: Instant) {
         let Turned { transition, why, tested, until } = turned;
+        self.counts.turned(Edge { from: transition.from, to: transition.to, reason: why });
         self.course.tell(transition.epoch, now, || {
             let counts = tested.filter(|_| policy.window.is_some()).map(|(_, counts)| counts);
             Event::StateChange {

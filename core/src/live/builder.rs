@@ -122,6 +122,13 @@ impl GuardBuilder {
         self
     }
 
+    /// Measures how long calls take, for `overcurrent_call_duration_seconds`. It reads a precise clock where a call
+    /// begins and where it ends.
+    pub fn measure_durations(mut self) -> Self {
+        self.brought.durations = true;
+        self
+    }
+
     /// The guard.
     ///
     /// # Errors

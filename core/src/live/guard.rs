@@ -8,19 +8,23 @@ use super::{
     breaker::Breaker,
     budget::Budget,
     clock::{Clock, Timer},
+    counts::GuardCounts,
     events::{About, Filter, Source, tell},
     stream::Stream,
 };
-use crate::kernel::{
-    call::{Call, Pass, Rejection, Surroundings},
-    error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
-    event::Notice,
-    name::Name,
-    outcome::{Ending, Outcome, Position},
-    policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
-    random,
-    retry::Resources,
-    time::{Instant, Span},
+use crate::{
+    cells::calls::CallCells,
+    kernel::{
+        call::{Call, Pass, Rejection, Surroundings},
+        error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
+        event::Notice,
+        name::Name,
+        outcome::{Ending, Outcome, Position},
+        policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
+        random,
+        retry::Resources,
+        time::{Instant, Span},
+    },
 };
 
 /// Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
@@ -46,6 +50,7 @@ pub struct Guard {
     stream: Stream,
     timer: Timer,
     source: Source,
+    counts: GuardCounts,
 }
 
 impl Guard {
@@ -76,7 +81,7 @@ impl Guard {
     }
 
     fn on(name: Name, policy: GuardPolicy, brought: Surrounds) -> Self {
-        let Surrounds { clock, seed, breaker, budget } = brought;
+        let Surrounds { clock, seed, breaker, budget, durations } = brought;
         let timer = match (clock, &breaker) {
             (None, Some(breaker)) => breaker.timer().restarted(),
             (clock, _) => Timer::start(clock),
@@ -101,6 +106,7 @@ impl Guard {
             budget,
             timer,
             source: Source::new(),
+            counts: GuardCounts::new(durations),
         }
     }
 
@@ -127,6 +133,28 @@ impl Guard {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) const fn named(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) const fn counts(&self) -> &GuardCounts {
+        &self.counts
+    }
+
+    /// The words that count its calls, for a runtime that counts healthy ones in place.
+    pub const fn cells(&self) -> &CallCells {
+        self.counts.calls()
+    }
+
+    /// Whether it measures how long its calls take.
+    pub const fn measures_durations(&self) -> bool {
+        self.counts.has_durations()
     }
 
     /// Its policy.
@@ -228,6 +256,7 @@ impl Resources for Guard {
 
 impl Surroundings for Guard {
     fn begun(&self) {
+        self.counts.begun();
         if let Some(budget) = &self.budget {
             budget.deposit();
         }
@@ -255,13 +284,18 @@ impl Surroundings for Guard {
         }
     }
 
-    fn attempt_ended(&self, _ending: Ending) {}
+    fn attempt_ended(&self, ending: Ending) {
+        self.counts.attempt_ended(ending);
+    }
 
     fn tell(&self, notice: Notice) {
+        self.counts.told(notice);
         tell(|| (About { guard: self.source.known(), breaker: 0 }, notice.by(Some(&self.name))));
     }
 
-    fn call_ended(&self, _ending: Ending, _took: Span) {}
+    fn call_ended(&self, ending: Ending, took: Span) {
+        self.counts.call_ended(ending, took);
+    }
 }
 
 impl From<&Guard> for Filter {
@@ -283,6 +317,8 @@ pub struct Surrounds {
     pub breaker: Option<Arc<Breaker>>,
     /// A budget shared with others, on the same clock.
     pub budget: Option<Arc<Budget>>,
+    /// Whether to measure how long calls take, which reads a precise clock twice a call.
+    pub durations: bool,
 }
 
 /// Why a policy could not be loaded.

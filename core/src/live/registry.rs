@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::events::{About, tell};
+use super::events::{About, Source, tell};
 use crate::kernel::{error::ErrorCode, event::Event, name::Name};
 use lock::{Lock, ReadGuard, WriteGuard};
 use ring::{Entry, Ring};
@@ -57,6 +57,8 @@ pub use values::Values;
 /// taken all the places, [`Breaker::reset`](crate::Breaker::reset) makes them idle.
 pub struct Registry<V> {
     capacity: usize,
+    name: Option<Name>,
+    source: Source,
     /// Keyed at random, as keys may come from strangers.
     hasher: RandomState,
     ring: Lock<Ring<V>>,
@@ -82,7 +84,28 @@ impl RegistryFull {
 impl<V> Registry<V> {
     /// An empty registry for at most `capacity` entries. It takes memory as it fills.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, hasher: RandomState::new(), ring: Lock::new(Ring::new()) }
+        Self {
+            capacity,
+            name: None,
+            source: Source::new(),
+            hasher: RandomState::new(),
+            ring: Lock::new(Ring::new()),
+        }
+    }
+
+    /// The same with a name, under which its metrics tell of evictions.
+    #[must_use]
+    pub fn named(self, name: impl Into<Name>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The value of `key`, if it is there.

@@ -1,0 +1,234 @@
+//! What guards and breakers count, beside what their cells do.
+//!
+//! A healthy call of a guard is two adds, see [`CallCells`]: one where it begins, one where it ends, which stands
+//! for the call and for its attempt. Everything else is rare, and its counters are made when the first of them is
+//! needed, so that what is healthy takes no memory for them.
+//!
+//! INVARIANT: an attempt succeeds if and only if its call does, so there is one count of both.
+
+use std::{
+    array,
+    marker::PhantomData,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    cells::{calls::CallCells, shards::Shards},
+    kernel::{
+        edge::Edge,
+        event::Notice,
+        metric::{BreakerMetrics, GuardMetrics, Histogram},
+        outcome::{Ending, Origin, RejectReason, StopReason},
+        tally::{Listed, Tally},
+        time::Span,
+    },
+};
+
+/// A counter for each `K`, of which there are `N`.
+#[derive(Debug)]
+struct Counters<K, const N: usize> {
+    counts: [AtomicU64; N],
+    keys: PhantomData<K>,
+}
+
+impl<K: Listed, const N: usize> Counters<K, N> {
+    fn new() -> Self {
+        const { assert!(K::ALL.len() == N) };
+        Self { counts: array::from_fn(|_| AtomicU64::new(0)), keys: PhantomData }
+    }
+
+    fn add(&self, key: K) {
+        if let Some(count) = self.counts.get(key.place()) {
+            // ORDERING: release; see `CallCells::end`.
+            count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn tally(&self) -> Tally<K> {
+        // ORDERING: acquire pairs with the release of `add`.
+        Tally::new(|key: K| self.counts.get(key.place()).map_or(0, |count| count.load(Ordering::Acquire)))
+    }
+}
+
+/// Counters that are made when the first of them is needed.
+#[derive(Debug)]
+struct Late<T>(OnceLock<Box<T>>);
+
+impl<T> Late<T> {
+    const fn none() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn made(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(|| Box::new(make()))
+    }
+
+    /// A tally of theirs; nothing where there are none yet.
+    fn tally<K: Listed>(&self, of: impl FnOnce(&T) -> Tally<K>) -> Tally<K> {
+        self.0.get().map_or_else(Tally::default, |counters| of(counters))
+    }
+}
+
+/// What a guard counts.
+#[derive(Debug)]
+pub(crate) struct GuardCounts {
+    calls: CallCells,
+    trouble: Late<Trouble>,
+    durations: Option<Durations>,
+}
+
+/// What a guard counts of calls that are not simply healthy.
+#[derive(Debug)]
+struct Trouble {
+    calls: Counters<Ending, 6>,
+    attempts: Counters<Ending, 6>,
+    retries: Counters<Origin, 2>,
+    give_ups: Counters<StopReason, 6>,
+}
+
+impl Trouble {
+    fn none() -> Self {
+        Self {
+            calls: Counters::new(),
+            attempts: Counters::new(),
+            retries: Counters::new(),
+            give_ups: Counters::new(),
+        }
+    }
+}
+
+impl GuardCounts {
+    /// Nothing yet; how long calls take is counted only on demand.
+    pub(crate) fn new(durations: bool) -> Self {
+        Self {
+            calls: CallCells::new(),
+            trouble: Late::none(),
+            durations: durations.then(|| Durations(Shards::none())),
+        }
+    }
+
+    /// The calls that begin and end well, for a runtime that counts them in place.
+    pub(crate) const fn calls(&self) -> &CallCells {
+        &self.calls
+    }
+
+    pub(crate) const fn has_durations(&self) -> bool {
+        self.durations.is_some()
+    }
+
+    fn trouble(&self) -> &Trouble {
+        self.trouble.made(Trouble::none)
+    }
+
+    #[inline]
+    pub(crate) fn begun(&self) {
+        self.calls.begin();
+    }
+
+    /// Of a success the call tells.
+    #[inline]
+    pub(crate) fn attempt_ended(&self, ending: Ending) {
+        if ending != Ending::Success {
+            self.trouble().attempts.add(ending);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn call_ended(&self, ending: Ending, took: Span) {
+        if let Some(durations) = self.durations.as_ref().filter(|_| ending != Ending::Rejected) {
+            durations.observe(took);
+        }
+        if ending == Ending::Success {
+            self.calls.end();
+        } else {
+            self.trouble().calls.add(ending);
+        }
+    }
+
+    pub(crate) fn told(&self, notice: Notice) {
+        match notice {
+            Notice::Retry { origin, .. } => self.trouble().retries.add(origin),
+            Notice::GiveUp { reason, .. } => self.trouble().give_ups.add(reason),
+            Notice::Timeout { .. } | Notice::BudgetExhausted => {}
+        }
+    }
+
+    /// Reads them. What has ended is read before what has begun, so that it is never more.
+    pub(crate) fn read(&self, into: &mut GuardMetrics) {
+        let healthy = self.calls.healthy();
+        let with_healthy = |tally: &Tally<Ending>| {
+            Tally::new(|ending| if ending == Ending::Success { healthy } else { tally.of(ending) })
+        };
+        into.calls = with_healthy(&self.trouble.tally(|trouble| trouble.calls.tally()));
+        into.in_flight = self.calls.begun().saturating_sub(into.calls.sum());
+        into.attempts = with_healthy(&self.trouble.tally(|trouble| trouble.attempts.tally()));
+        into.retries = self.trouble.tally(|trouble| trouble.retries.tally());
+        into.give_ups = self.trouble.tally(|trouble| trouble.give_ups.tally());
+        into.durations = self.durations.as_ref().map(Durations::read);
+    }
+}
+
+/// The place of the sum, after the buckets.
+const SUM: usize = Histogram::BUCKETS;
+
+/// How long calls took: each thread adds to buckets of its own.
+#[derive(Debug)]
+struct Durations(Shards<{ Histogram::BUCKETS + 1 }>);
+
+impl Durations {
+    fn observe(&self, took: Span) {
+        let lane = self.0.lane().or_else(|| {
+            self.0.grow();
+            self.0.lane()
+        });
+        if let Some(lane) = lane {
+            // ORDERING: relaxed; counters that guard no other data.
+            lane[Histogram::bucket(took)].fetch_add(1, Ordering::Relaxed);
+            lane[SUM].fetch_add(took.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> Histogram {
+        // ORDERING: relaxed, as above. The sum may have a call more or less than the buckets.
+        Histogram {
+            counts: array::from_fn(|place| self.0.total(place, Ordering::Relaxed)),
+            sum: Span::from_nanos(self.0.total(SUM, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// What a breaker counts beside its cells: nothing, until it has made a transition or rejected a call.
+#[derive(Debug)]
+pub(crate) struct BreakerCounts(Late<Turns>);
+
+#[derive(Debug)]
+struct Turns {
+    rejections: Counters<RejectReason, 3>,
+    transitions: Counters<Edge, { Edge::COUNT }>,
+}
+
+impl BreakerCounts {
+    pub(crate) const fn none() -> Self {
+        Self(Late::none())
+    }
+
+    fn turns(&self) -> &Turns {
+        self.0.made(|| Turns { rejections: Counters::new(), transitions: Counters::new() })
+    }
+
+    pub(crate) fn rejected(&self, reason: RejectReason) {
+        self.turns().rejections.add(reason);
+    }
+
+    pub(crate) fn turned(&self, edge: Edge) {
+        self.turns().transitions.add(edge);
+    }
+
+    pub(crate) fn read(&self, into: &mut BreakerMetrics) {
+        into.rejections = self.0.tally(|turns| turns.rejections.tally());
+        into.transitions = self.0.tally(|turns| turns.transitions.tally());
+    }
+}
