@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::kernel::{
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode},
+    explain::given_up,
     outcome::StopReason,
 };
 
@@ -67,6 +68,26 @@ impl<E> Error<E> {
             | Self::AttemptTimeout { account, .. }
             | Self::DeadlineExceeded { account, .. } => Some(*account),
             Self::BreakerOpen(_) => None,
+        }
+    }
+
+    /// What happened and why it was not tried again, in words for people, the same in every language; nothing of
+    /// the function's own error.
+    ///
+    /// ```
+    /// use overcurrent::Guard;
+    ///
+    /// let guard = Guard::builder("payments").no_retry().build()?;
+    /// let error = guard.call(|_| Err::<(), _>("declined")).unwrap_err();
+    /// assert!(error.explain().ends_with("not tried again: no more attempts are allowed"));
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Failed { account, .. } => given_up(account.attempts, account.elapsed.into(), account.stop),
+            Self::BreakerOpen(error) => error.explain(),
+            Self::AttemptTimeout { error, account } => error.explain(account.stop),
+            Self::DeadlineExceeded { error, .. } => error.explain(),
         }
     }
 

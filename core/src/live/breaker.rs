@@ -10,13 +10,13 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    cells::breaker::{BreakerCells, Transition, Turned},
+    cells::breaker::{BreakerCells, Reading, Transition, Turned},
     kernel::{
         breaker::{Command, State},
         call::{Pass, Rejection},
-        edge::Edge,
         error::{BreakerOpen, InvalidPolicy},
         event::Event,
+        explain::{Change, Standing},
         name::Name,
         outcome::{OpenReason, Outcome, Position},
         policy::breaker::BreakerPolicy,
@@ -171,6 +171,28 @@ impl Breaker {
         (reading.state.position == Position::Open).then(|| reading.deadline.since(now))
     }
 
+    /// Where it stands, why, what would change that, and its last changes of state: in words for people, the
+    /// same in every language.
+    ///
+    /// ```
+    /// use overcurrent::{Breaker, BreakerPolicy};
+    ///
+    /// let breaker = Breaker::new("payments", BreakerPolicy::consecutive_failures(1).build()?);
+    /// breaker.acquire().unwrap().failure();
+    /// assert!(breaker.explain().contains("1 call failed in a row"));
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
+    pub fn explain(&self) -> String {
+        self.explain_by(&self.policy, self.now())
+    }
+
+    /// By the policy as a guard sees it.
+    pub(crate) fn explain_by(&self, policy: &BreakerPolicy, now: Instant) -> String {
+        let Reading { state, deadline } = self.cells.read(policy, now);
+        let changes = &self.counts.changes();
+        Standing { breaker: &self.name, policy, state, deadline, now, changes }.to_string()
+    }
+
     /// The clock's reading since this breaker's creation.
     pub fn now(&self) -> Instant {
         self.timer.now()
@@ -262,7 +284,8 @@ impl Breaker {
 
     fn turned(&self, turned: Turned, policy: &BreakerPolicy, now: Instant) {
         let Turned { transition, why, tested, until } = turned;
-        self.counts.turned(Edge { from: transition.from, to: transition.to, reason: why });
+        let Transition { from: old, to: new, epoch, .. } = transition;
+        self.counts.turned(Change { epoch, at: now, old, new, reason: why, tested });
         self.course.tell(transition.epoch, now, || {
             let counts = tested.filter(|_| policy.window.is_some()).map(|(_, counts)| counts);
             Event::StateChange {

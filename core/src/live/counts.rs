@@ -1,4 +1,4 @@
-//! What guards and breakers count, beside what their cells do.
+//! What guards and breakers count, beside what their cells do, and which changes of state they remember.
 //!
 //! A healthy call of a guard is two adds, see [`CallCells`]: one where it begins, one where it ends, which stands
 //! for the call and for its attempt. Everything else is rare, and its counters are made when the first of them is
@@ -15,11 +15,13 @@ use std::{
     },
 };
 
+use super::past::Past;
 use crate::{
     cells::{calls::CallCells, shards::Shards},
     kernel::{
         edge::Edge,
         event::Notice,
+        explain::Change,
         metric::{BreakerMetrics, GuardMetrics, Histogram},
         outcome::{Ending, Origin, RejectReason, StopReason},
         tally::{Listed, Tally},
@@ -208,6 +210,7 @@ pub(crate) struct BreakerCounts(Late<Turns>);
 struct Turns {
     rejections: Counters<RejectReason, 3>,
     transitions: Counters<Edge, { Edge::COUNT }>,
+    past: Past,
 }
 
 impl BreakerCounts {
@@ -216,15 +219,27 @@ impl BreakerCounts {
     }
 
     fn turns(&self) -> &Turns {
-        self.0.made(|| Turns { rejections: Counters::new(), transitions: Counters::new() })
+        self.0.made(|| Turns {
+            rejections: Counters::new(),
+            transitions: Counters::new(),
+            past: Past::default(),
+        })
     }
 
     pub(crate) fn rejected(&self, reason: RejectReason) {
         self.turns().rejections.add(reason);
     }
 
-    pub(crate) fn turned(&self, edge: Edge) {
-        self.turns().transitions.add(edge);
+    pub(crate) fn turned(&self, change: Change) {
+        let Change { old: from, new: to, reason, .. } = change;
+        let turns = self.turns();
+        turns.transitions.add(Edge { from, to, reason });
+        turns.past.note(change);
+    }
+
+    /// The last changes of state, the oldest first.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        self.0.0.get().map(|turns| turns.past.read()).unwrap_or_default()
     }
 
     pub(crate) fn read(&self, into: &mut BreakerMetrics) {

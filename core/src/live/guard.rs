@@ -18,6 +18,7 @@ use crate::{
         call::{Call, Pass, Rejection, Surroundings},
         error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
         event::Notice,
+        explain::Calls,
         name::Name,
         outcome::{Ending, Outcome, Position},
         policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
@@ -201,6 +202,26 @@ impl Guard {
         breaker.rejected(rejection, Some((&self.name, &self.source)));
         self.call_ended(Ending::Rejected, Span::ZERO);
         Some(self.refusal(rejection))
+    }
+
+    /// What its calls have come to, and what [`Breaker::explain`] says of its breaker: in words for people, the
+    /// same in every language.
+    ///
+    /// ```
+    /// use overcurrent::Guard;
+    ///
+    /// let guard = Guard::builder("payments").no_retry().build()?;
+    /// let _ = guard.call(|_| Ok::<_, ()>("paid"));
+    /// assert!(guard.explain().starts_with("guard `payments`: 1 call, of which 0 in flight: 1 success"));
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
+    pub fn explain(&self) -> String {
+        let metrics = &self.metrics();
+        let calls = Calls { metrics, capacity: self.budget.as_ref().map(|budget| budget.policy().capacity) };
+        match self.seen() {
+            None => calls.to_string(),
+            Some((breaker, policy)) => format!("{calls}\n{}", breaker.explain_by(policy, breaker.now())),
+        }
     }
 
     /// The breaker's policy as this guard sees it.

@@ -10,6 +10,7 @@ pub mod first;
 pub mod guard;
 pub mod key;
 pub mod metrics;
+mod past;
 pub mod permit;
 pub mod registry;
 pub mod retry;

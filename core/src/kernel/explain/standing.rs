@@ -1,27 +1,25 @@
-//! Why a breaker stands where it stands and why a call failed, in words for who is woken at night; the same in
-//! every language.
-//!
-//! Durations are rounded to three digits or so: these are texts for people, and no test of a program should
-//! look into them.
+//! Why a breaker stands where it stands, and what would change that.
 
 use std::fmt;
 
-use super::{
+use super::words::{Percent, Plural, Rounded};
+use crate::kernel::{
     breaker::{Probes, State},
-    error::{AttemptTimeout, BreakerOpen, DeadlineExceeded},
     name::Name,
-    outcome::{ChangeReason, Position, RejectReason, StopReason},
+    outcome::{ChangeReason, Position},
     policy::{
         breaker::BreakerPolicy,
         window::{Window, WindowRules},
     },
-    time::{Instant, Ppm, Span},
+    time::{Instant, Span},
     window::Counts,
 };
 
 /// A change of state, as far as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
+    /// The epoch that began with it.
+    pub epoch: u32,
     /// When it was made.
     pub at: Instant,
     /// Where the breaker stood.
@@ -203,113 +201,6 @@ impl fmt::Display for Within {
     }
 }
 
-impl BreakerOpen {
-    /// What it means for the call, in words.
-    pub fn explain(&self) -> String {
-        let name = &self.breaker;
-        let why = match (self.reason, self.retry_after) {
-            (RejectReason::Open, Some(after)) => {
-                return format!(
-                    "not called: breaker `{name}` was open, for {} more when it was asked",
-                    Rounded(after)
-                );
-            }
-            (RejectReason::Open, None) => "was open",
-            (RejectReason::HalfOpen, _) => "was half open, with all of its probes out",
-            (RejectReason::ForcedOpen, _) => "was forced open",
-        };
-        format!("not called: breaker `{name}` {why}")
-    }
-}
-
-impl AttemptTimeout {
-    /// What it means for the call, in words; `stop` is why it was not tried again.
-    pub fn explain(&self, stop: Option<StopReason>) -> String {
-        let Self { guard, attempt, timeout } = self;
-        let because = Because(stop);
-        format!("attempt {attempt} of `{guard}` was cut after {}{because}", Rounded(*timeout))
-    }
-}
-
-impl DeadlineExceeded {
-    /// What it means for the call, in words.
-    pub fn explain(&self) -> String {
-        let Self { guard, attempts, deadline } = self;
-        let attempts = Plural((*attempts).into(), "attempt");
-        format!("the call of `{guard}` had {} and used them up, in {attempts}", Rounded(*deadline))
-    }
-}
-
-/// What became of a call whose own last error was handed over, in words.
-pub fn given_up(attempts: u32, elapsed: Span, stop: Option<StopReason>) -> String {
-    let attempts = Plural(attempts.into(), "attempt");
-    format!("failed in {attempts} within {}{}", Rounded(elapsed), Because(stop))
-}
-
-/// Why there was no further attempt.
-struct Because(Option<StopReason>);
-
-impl fmt::Display for Because {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(stop) = self.0 else { return Ok(()) };
-        f.write_str(", not tried again: ")?;
-        f.write_str(match stop {
-            StopReason::NotRetryable => "trying again would not cure it",
-            StopReason::AttemptsExhausted => "no more attempts are allowed",
-            StopReason::HintTooLong => "the server asked for a longer wait than is allowed",
-            StopReason::Deadline => "the deadline would have come before the end of the wait",
-            StopReason::BreakerOpen => "the breaker would have rejected it",
-            StopReason::BudgetExhausted => "the retry budget was used up",
-        })
-    }
-}
-
-/// A count of something.
-struct Plural(u64, &'static str);
-
-impl fmt::Display for Plural {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = match self.0 {
-            1 => "",
-            _ if self.1.ends_with('s') => "es",
-            _ => "s",
-        };
-        write!(f, "{} {}{ending}", self.0, self.1)
-    }
-}
-
-/// A ratio in percent, with no more digits than it has.
-struct Percent(Ppm);
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0.parts() / 10_000, self.0.parts() % 10_000);
-        if part == 0 {
-            return write!(f, "{whole} %");
-        }
-        let digits = format!("{part:04}");
-        write!(f, "{whole}.{} %", digits.trim_end_matches('0'))
-    }
-}
-
-/// A duration with one digit after the point, at most, in the unit that suits it: `3.2 s`, `450 ms`, `2 min`.
-#[derive(Clone, Copy)]
-struct Rounded(Span);
-
-impl fmt::Display for Rounded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] =
-            [(3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms")];
-        let nanos = self.0.as_nanos();
-        let (size, unit) = UNITS.into_iter().find(|(size, _)| nanos >= *size).unwrap_or((1_000_000, "ms"));
-        let tenths = (nanos / (size / 10)).saturating_add(u64::from(nanos % (size / 10) >= size / 20));
-        match (tenths / 10, tenths % 10) {
-            (whole, 0) => write!(f, "{whole} {unit}"),
-            (whole, part) => write!(f, "{whole}.{part} {unit}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -328,7 +219,7 @@ mod tests {
 
     fn opened(reason: ChangeReason, tested: Option<(u32, Counts)>) -> Change {
         let at = Instant::from_millis(8_200);
-        Change { at, old: Position::Closed, new: Position::Open, reason, tested }
+        Change { epoch: 2, at, old: Position::Closed, new: Position::Open, reason, tested }
     }
 
     fn open(draft: BreakerDraft, changes: &[Change]) -> String {
@@ -422,53 +313,5 @@ mod tests {
             forced(Position::ForcedClosed)
                 .ends_with("forced closed: admits every call until it is made automatic")
         );
-    }
-
-    #[test]
-    fn errors_say_what_happened_and_why_no_more_was_tried() {
-        let open = |reason, retry_after| BreakerOpen { breaker: "b".into(), reason, retry_after }.explain();
-        assert_eq!(
-            [
-                open(RejectReason::Open, Some(Span::from_millis(3_249))),
-                open(RejectReason::HalfOpen, None),
-                open(RejectReason::ForcedOpen, None),
-            ],
-            [
-                "not called: breaker `b` was open, for 3.2 s more when it was asked",
-                "not called: breaker `b` was half open, with all of its probes out",
-                "not called: breaker `b` was forced open",
-            ]
-        );
-        let timeout = AttemptTimeout { guard: "g".into(), attempt: 2, timeout: Span::from_secs(2) };
-        assert_eq!(
-            timeout.explain(Some(StopReason::BudgetExhausted)),
-            "attempt 2 of `g` was cut after 2 s, not tried again: the retry budget was used up"
-        );
-        let deadline = DeadlineExceeded { guard: "g".into(), attempts: 1, deadline: Span::from_secs(90) };
-        assert_eq!(deadline.explain(), "the call of `g` had 1.5 min and used them up, in 1 attempt");
-        assert_eq!(given_up(3, Span::from_millis(450), None), "failed in 3 attempts within 450 ms");
-        for stop in StopReason::ALL {
-            assert!(
-                given_up(1, Span::ZERO, Some(*stop))
-                    .starts_with("failed in 1 attempt within 0 ms, not tried again: ")
-            );
-        }
-    }
-
-    #[test]
-    fn durations_have_a_digit_after_the_point_at_most() {
-        for (nanos, shown) in [
-            (0, "0 ms"),
-            (40_000, "0 ms"),
-            (50_000, "0.1 ms"),
-            (999_900_000, "999.9 ms"),
-            (1_000_000_000, "1 s"),
-            (3_249_999_999, "3.2 s"),
-            (3_250_000_000, "3.3 s"),
-            (60_000_000_000, "1 min"),
-            (5_400_000_000_000, "1.5 h"),
-        ] {
-            assert_eq!(Rounded(Span::from_nanos(nanos)).to_string(), shown);
-        }
     }
 }
