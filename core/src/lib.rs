@@ -76,6 +76,7 @@ pub use kernel::{
     retry::{Decision, Failure},
     tally::{Listed, Tally},
     time::{Instant, Span},
+    trace::{SpanId, TraceContext, TraceId},
 };
 pub use live::{
     breaker::Breaker,

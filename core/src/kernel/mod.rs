@@ -23,4 +23,5 @@ pub mod random;
 pub mod retry;
 pub mod tally;
 pub mod time;
+pub mod trace;
 pub mod window;
