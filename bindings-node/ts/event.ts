@@ -6,8 +6,22 @@
  */
 import type { OpenReason, RejectReason, State, StopReason } from './words.js'
 
+/** On whose behalf a decision was made, as far as that is known. */
+export interface EventCaller {
+  /** The guard; `undefined` of a retry alone, and where a breaker was asked or commanded itself. */
+  readonly guard: string | undefined
+  /** The attempt, from 1, that failed, was cut or was recorded; of a rejection the one that was asked for. */
+  readonly attempt: number | undefined
+  /** The trace in which the call was made: 32 hexadecimal digits. */
+  readonly traceId: string | undefined
+  /** The span in which it was made: 16 hexadecimal digits. */
+  readonly spanId: string | undefined
+  /** What the request is known by on whose behalf it was made. */
+  readonly correlationId: string | undefined
+}
+
 /** A breaker went from one state to another, or began the same one afresh. */
-export interface StateChangeEvent {
+export interface StateChangeEvent extends EventCaller {
   readonly name: 'stateChange'
   /** The breaker. */
   readonly breaker: string
@@ -36,10 +50,8 @@ export interface StateChangeEvent {
 }
 
 /** A failed attempt is tried again after a wait. */
-export interface RetryEvent {
+export interface RetryEvent extends EventCaller {
   readonly name: 'retry'
-  /** The guard; `undefined` of a retry alone. */
-  readonly guard: string | undefined
   /** The attempt that failed, from 1. */
   readonly attempt: number
   /** How many milliseconds until the next one. */
@@ -49,12 +61,10 @@ export interface RetryEvent {
 }
 
 /** A breaker rejected a call. */
-export interface RejectEvent {
+export interface RejectEvent extends EventCaller {
   readonly name: 'reject'
   /** The breaker. */
   readonly breaker: string
-  /** The guard that had asked; `undefined` where the breaker was asked itself. */
-  readonly guard: string | undefined
   /** Why. */
   readonly reason: RejectReason
   /** How many milliseconds until a probe is admitted, where that is known. */
@@ -64,12 +74,10 @@ export interface RejectEvent {
 }
 
 /** A call's last failure is handed over; it is not retried. */
-export interface GiveUpEvent {
+export interface GiveUpEvent extends EventCaller {
   readonly name: 'giveUp'
-  /** The guard; `undefined` of a retry alone. */
-  readonly guard: string | undefined
-  /** How many attempts were made. */
-  readonly attempts: number
+  /** The last attempt, which is how many were made. */
+  readonly attempt: number
   /** The milliseconds since the call began; `undefined` of a retry alone, which does not measure it. */
   readonly elapsed: number | undefined
   /** Why it is not retried. */
@@ -77,11 +85,11 @@ export interface GiveUpEvent {
 }
 
 /** An attempt or a call took longer than it may. */
-export interface TimeoutEvent {
+export interface TimeoutEvent extends EventCaller {
   readonly name: 'timeout'
   /** The guard. */
   readonly guard: string
-  /** How many attempts had begun. */
+  /** The attempt, from 1; 0 where none had begun. */
   readonly attempt: number
   /** The limit that it broke, in milliseconds. */
   readonly timeout: number
@@ -90,7 +98,7 @@ export interface TimeoutEvent {
 }
 
 /** An outcome came after its epoch was over, and changed nothing. */
-export interface LateResultEvent {
+export interface LateResultEvent extends EventCaller {
   readonly name: 'lateResult'
   /** The breaker. */
   readonly breaker: string
@@ -99,10 +107,10 @@ export interface LateResultEvent {
 }
 
 /** A retry was denied, as the budget held no whole token. */
-export interface BudgetExhaustedEvent {
+export interface BudgetExhaustedEvent extends EventCaller {
   readonly name: 'budgetExhausted'
-  /** The guard; `undefined` of a retry alone. */
-  readonly guard: string | undefined
+  /** The attempt that failed, from 1. */
+  readonly attempt: number
 }
 
 /** A registry forgot an idle entry to make room. */

@@ -30,6 +30,7 @@ export type {
   BreakerEvents,
   BudgetExhaustedEvent,
   Event,
+  EventCaller,
   Events,
   EvictionEvent,
   GiveUpEvent,

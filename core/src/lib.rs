@@ -59,6 +59,7 @@ pub use kernel::http;
 pub use kernel::policy::PolicyDocument;
 pub use kernel::{
     call::Verdict,
+    caller::Caller,
     edge::Edge,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
     event::{Event, Fact, Severity},
@@ -83,6 +84,7 @@ pub use live::{
     budget::Budget,
     builder::GuardBuilder,
     clock::{Clock, ManualClock, MonotonicClock},
+    current::InScope,
     events::{Filter, Listening, Subscription, subscribe, subscribe_with},
     first::First,
     guard::{Guard, LoadError, Surrounds},

@@ -406,7 +406,8 @@ def test_an_event_shows_compares_and_cannot_be_changed(clock: ManualClock) -> No
         guard.call(fail)
     retry = heard[0]
     assert retry == events.Retry("payments", 1, 1.0, "backoff")
-    assert repr(retry) == "Retry(guard='payments', attempt=1, wait=1.0, origin='backoff')"
+    expected = "Retry(guard='payments', attempt=1, wait=1.0, origin='backoff', "
+    assert repr(retry) == expected + "trace_id=None, span_id=None, correlation_id=None)"
     assert len({retry, events.Retry("payments", 1, 1.0, "backoff")}) == 1
     with pytest.raises(AttributeError):
         retry.attempt = 2  # type: ignore[misc]

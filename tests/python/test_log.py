@@ -43,7 +43,7 @@ def test_each_decision_has_a_record_with_its_fields(
             "overcurrent.state_change breaker=payments old=closed new=open reason=consecutive_failures "
             "epoch=2 consecutive=2 lasted=1 open_for=5 rejected=0",
         ),
-        ("INFO", "overcurrent.give_up guard=payments attempts=2 elapsed=1 reason=attempts_exhausted"),
+        ("INFO", "overcurrent.give_up guard=payments attempt=2 elapsed=1 reason=attempts_exhausted"),
     ]
     retry = vars(log.records[0])
     assert {name: retry[name] for name in ("event", "guard", "attempt", "wait", "origin")} == {

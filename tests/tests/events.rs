@@ -1,6 +1,8 @@
 //! What a program hears of the decisions that were made: which events, in which order, and what becomes of
 //! listeners that are slow, or panic, or leave.
 
+#[path = "events/callers.rs"]
+mod callers;
 #[path = "events/listeners.rs"]
 mod listeners;
 #[path = "events/once.rs"]

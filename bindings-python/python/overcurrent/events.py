@@ -60,6 +60,10 @@ class StateChange(_Fields):
     name: ClassVar[Literal["state_change"]] = "state_change"
     breaker: str
     """The breaker."""
+    guard: str | None
+    """The guard; None where the breaker was asked or commanded itself."""
+    attempt: int | None
+    """The attempt that was recorded or asked for, from 1."""
     old: Position
     """Where it stood."""
     new: Position
@@ -82,6 +86,12 @@ class StateChange(_Fields):
     """How many seconds it will stay open, where it opened."""
     rejected: int
     """How many calls it rejected in the old state."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -98,6 +108,12 @@ class Retry(_Fields):
     """How many seconds until the next one."""
     origin: Literal["backoff", "hint"]
     """What this wait came from."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -109,13 +125,21 @@ class Reject(_Fields):
     breaker: str
     """The breaker."""
     guard: str | None
-    """The guard that had asked; None where the breaker was asked itself."""
+    """The guard; None where the breaker was asked itself."""
+    attempt: int | None
+    """The attempt that was asked for, from 1."""
     reason: RejectReason
     """Why."""
     retry_after: float | None
     """How many seconds until a probe is admitted, where that is known."""
     nth: int
     """Which rejection it is since the last change of state, from 1."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -126,12 +150,18 @@ class GiveUp(_Fields):
     name: ClassVar[Literal["give_up"]] = "give_up"
     guard: str | None
     """The guard; None of a retry alone."""
-    attempts: int
-    """How many attempts were made."""
+    attempt: int
+    """The last attempt, which is how many were made."""
     elapsed: float | None
     """The seconds since the call began; None of a retry alone, which does not measure it."""
     reason: StopReason
     """Why it is not retried."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -143,11 +173,17 @@ class Timeout(_Fields):
     guard: str | None
     """The guard; always there, as a retry alone knows no limits."""
     attempt: int
-    """How many attempts had begun."""
+    """The attempt, from 1; 0 where none had begun."""
     timeout: float
     """The limit that it broke, in seconds."""
     which: Literal["attempt", "deadline"]
     """Which limit that is."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -158,8 +194,18 @@ class LateResult(_Fields):
     name: ClassVar[Literal["late_result"]] = "late_result"
     breaker: str
     """The breaker."""
+    guard: str | None
+    """The guard; None where the breaker was asked itself."""
+    attempt: int | None
+    """The attempt whose outcome it is, from 1."""
     outcome: Literal["success", "failure", "ignored", "cancelled"]
     """The outcome."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final
@@ -170,6 +216,14 @@ class BudgetExhausted(_Fields):
     name: ClassVar[Literal["budget_exhausted"]] = "budget_exhausted"
     guard: str | None
     """The guard; None of a retry alone."""
+    attempt: int
+    """The attempt that failed, from 1."""
+    trace_id: str | None = None
+    """The trace in which the call was made: 32 hexadecimal digits."""
+    span_id: str | None = None
+    """The span in which it was made: 16 hexadecimal digits."""
+    correlation_id: str | None = None
+    """What the request is known by on whose behalf it was made."""
 
 
 @final

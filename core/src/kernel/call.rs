@@ -22,7 +22,7 @@
 //! INVARIANT: each attempt and each call is said to have ended once, the attempt first.
 
 use super::{
-    event::Notice,
+    event::{News, Notice},
     jitter::Waits,
     outcome::{Cut, Ending, Outcome, RejectReason, StopReason},
     policy::{
@@ -340,7 +340,7 @@ impl Call {
 
     fn stop(&mut self, reason: StopReason, surroundings: &impl Surroundings, now: Instant) -> Step {
         let elapsed = Some(self.elapsed(now));
-        surroundings.tell(Notice::GiveUp { attempts: self.attempts, elapsed, reason });
+        surroundings.tell(Notice { attempt: self.attempts, news: News::GiveUp { elapsed, reason } });
         self.end(self.last, surroundings, now);
         Step::Stop(reason)
     }
@@ -351,7 +351,7 @@ impl Call {
             Cut::Deadline => policy.deadline,
         };
         let timeout = timeout.unwrap_or_default();
-        surroundings.tell(Notice::Timeout { attempt: self.attempts, timeout, which });
+        surroundings.tell(Notice { attempt: self.attempts, news: News::Timeout { timeout, which } });
     }
 
     /// How many attempts have begun.

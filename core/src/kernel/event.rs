@@ -3,13 +3,17 @@
 //! An event is told after its decision and cannot change it. It holds names, words, numbers and durations,
 //! and nothing of the caller's arguments, results or errors.
 //!
-//! INVARIANT: the fields of an event have one order, and there is one table of them, below.
+//! INVARIANT: the fields of an event have one order, and there is one table of them, below. An event of a
+//! breaker or of a call says whose call it was, in the fields of [`Caller`]: `guard` and `attempt` before what
+//! it is about, `trace_id`, `span_id` and `correlation_id` after that.
 
 use super::{
+    caller::Caller,
     name::Name,
     outcome::{ChangeReason, Cut, Origin, Outcome, Position, RejectReason, StopReason},
     retry::Decision,
     time::Span,
+    trace::{SpanId, TraceId},
 };
 
 /// A value of a field, for who shows, sends or compares events without knowing each.
@@ -18,7 +22,7 @@ use super::{
 pub enum Fact {
     /// There is none.
     Absent,
-    /// A name.
+    /// A name, or an identifier.
     Name(Name),
     /// One of the words that this crate defines.
     Word(&'static str),
@@ -40,10 +44,13 @@ pub enum Severity {
     Warning,
 }
 
-/// Declares the events: a name and fields each.
+/// Declares the events: a name and fields each. `@caller` stands for the fields of [`Caller`].
 macro_rules! events {
     ($(#[$meta:meta])* $type:ident { $(
-        $(#[$doc:meta])* $variant:ident = $name:literal { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* },
+        $(#[$doc:meta])* $variant:ident = $name:literal {
+            $($(#[$head_doc:meta])* $head:ident: $head_kind:ty,)*
+            $(@$caller:ident; $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*)?
+        },
     )* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,26 +58,73 @@ macro_rules! events {
         pub enum $type { $(
             $(#[$doc])*
             #[non_exhaustive]
-            $variant { $($(#[$field_doc])* $field: $kind,)* },
+            $variant {
+                $($(#[$head_doc])* $head: $head_kind,)*
+                $(
+                    $($(#[$field_doc])* $field: $kind,)*
+                    /// On whose behalf.
+                    $caller: Caller,
+                )?
+            },
         )* }
 
         impl $type {
             /// Every event there is: its name and the names of its fields, in their order.
-            pub const ALL: &[(&str, &[&str])] = &[$(($name, &[$(stringify!($field),)*]),)*];
+            pub const ALL: &[(&str, &[&str])] = &[$(($name, &[
+                $(stringify!($head),)*
+                $(
+                    of!($caller, "guard"),
+                    of!($caller, "attempt"),
+                    $(stringify!($field),)*
+                    of!($caller, "trace_id"),
+                    of!($caller, "span_id"),
+                    of!($caller, "correlation_id"),
+                )?
+            ]),)*];
 
             /// Its name, the same in every language.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $name,)* }
             }
 
+            /// On whose behalf it was decided; `None` of what is decided for nobody.
+            pub const fn caller(&self) -> Option<&Caller> {
+                match self { $(
+                    Self::$variant { $($caller,)? .. } => of!($(Some($caller),)? None),
+                )* }
+            }
+
             /// Its fields by their names, in one order.
             pub fn fields(&self) -> impl Iterator<Item = (&'static str, Fact)> {
                 let fields = match self { $(
-                    Self::$variant { $($field,)* } => vec![$((stringify!($field), Fact::from($field.clone())),)*],
+                    Self::$variant { $($head,)* $($($field,)* $caller)? } => vec![
+                        $((stringify!($head), Fact::from($head.clone())),)*
+                        $(
+                            ("guard", Fact::from($caller.guard.clone())),
+                            ("attempt", Fact::from($caller.attempt)),
+                            $((stringify!($field), Fact::from($field.clone())),)*
+                            ("trace_id", Fact::from($caller.trace_id)),
+                            ("span_id", Fact::from($caller.span_id)),
+                            ("correlation_id", Fact::from($caller.correlation_id.clone())),
+                        )?
+                    ],
                 )* };
                 fields.into_iter()
             }
         }
+    };
+}
+
+/// What comes first, or, of a caller's field, its name.
+macro_rules! of {
+    (Some($caller:ident), None) => {
+        Some($caller)
+    };
+    (None) => {
+        None
+    };
+    ($caller:ident, $name:literal) => {
+        $name
     };
 }
 
@@ -94,6 +148,7 @@ events! {
         StateChange = "state_change" {
             /// The breaker.
             breaker: Name,
+            @caller;
             /// Where it stood.
             old: Position,
             /// Where it stands now.
@@ -119,11 +174,8 @@ events! {
         },
         /// A failed attempt is tried again after a wait.
         Retry = "retry" {
-            /// The guard; absent of a retry alone.
-            guard: Option<Name>,
-            /// The attempt that failed, from 1.
-            attempt: u32,
-            /// How long until the next one.
+            @caller;
+            /// How long until the next attempt.
             wait: Span,
             /// What this wait came from.
             origin: Origin,
@@ -132,8 +184,7 @@ events! {
         Reject = "reject" {
             /// The breaker.
             breaker: Name,
-            /// The guard that had asked; absent where the breaker was asked itself.
-            guard: Option<Name>,
+            @caller;
             /// Why.
             reason: RejectReason,
             /// How long until a probe is admitted, where that is known.
@@ -143,10 +194,7 @@ events! {
         },
         /// A call's last failure is handed over; it is not retried.
         GiveUp = "give_up" {
-            /// The guard; absent of a retry alone.
-            guard: Option<Name>,
-            /// How many attempts were made.
-            attempts: u32,
+            @caller;
             /// The time since the call began; absent of a retry alone, which does not measure it.
             elapsed: Option<Span>,
             /// Why it is not retried.
@@ -154,10 +202,7 @@ events! {
         },
         /// An attempt or a call took longer than it may.
         Timeout = "timeout" {
-            /// The guard; always there, as a retry alone knows no limits.
-            guard: Option<Name>,
-            /// How many attempts had begun.
-            attempt: u32,
+            @caller;
             /// The limit that it broke.
             timeout: Span,
             /// Which limit that is.
@@ -167,13 +212,13 @@ events! {
         LateResult = "late_result" {
             /// The breaker.
             breaker: Name,
+            @caller;
             /// The outcome.
             outcome: Outcome,
         },
         /// A retry was denied, as the budget held no whole token.
         BudgetExhausted = "budget_exhausted" {
-            /// The guard; absent of a retry alone.
-            guard: Option<Name>,
+            @caller;
         },
         /// A registry forgot an idle entry to make room.
         Eviction = "eviction" {
@@ -195,14 +240,21 @@ impl Event {
     }
 }
 
-/// What a call tells of, without the guard's name; it costs nothing to make. Of its rejections and transitions
-/// the breaker tells.
+/// What a call tells of one of its attempts; it costs nothing to make. Of its rejections and transitions the
+/// breaker tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub struct Notice {
+    /// How many attempts had begun.
+    pub attempt: u32,
+    /// What is told.
+    pub news: News,
+}
+
+/// What a call tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
     /// A failed attempt is tried again.
     Retry {
-        /// The attempt that failed.
-        attempt: u32,
         /// How long until the next one.
         wait: Span,
         /// What this wait came from.
@@ -210,8 +262,6 @@ pub enum Notice {
     },
     /// The last failure is handed over.
     GiveUp {
-        /// How many attempts were made.
-        attempts: u32,
         /// The time since the call began, where that is measured.
         elapsed: Option<Span>,
         /// Why it is not retried.
@@ -219,8 +269,6 @@ pub enum Notice {
     },
     /// An attempt or the call took longer than it may.
     Timeout {
-        /// How many attempts had begun.
-        attempt: u32,
         /// The limit.
         timeout: Span,
         /// Which limit that is.
@@ -238,24 +286,23 @@ impl Notice {
         origin: Origin,
         elapsed: Option<Span>,
     ) -> impl Iterator<Item = Self> {
-        let (budget, notice) = match decision {
-            Decision::Wait(wait) => (None, Self::Retry { attempt, wait, origin }),
+        let (budget, news) = match decision {
+            Decision::Wait(wait) => (None, News::Retry { wait, origin }),
             Decision::Stop(reason) => (
-                (reason == StopReason::BudgetExhausted).then_some(Self::BudgetExhausted),
-                Self::GiveUp { attempts: attempt, elapsed, reason },
+                (reason == StopReason::BudgetExhausted).then_some(News::BudgetExhausted),
+                News::GiveUp { elapsed, reason },
             ),
         };
-        budget.into_iter().chain([notice])
+        budget.into_iter().chain([news]).map(move |news| Self { attempt, news })
     }
 
-    /// The event, told by a guard or by a retry alone.
-    pub fn by(self, guard: Option<&Name>) -> Event {
-        let guard = guard.cloned();
-        match self {
-            Self::Retry { attempt, wait, origin } => Event::Retry { guard, attempt, wait, origin },
-            Self::GiveUp { attempts, elapsed, reason } => Event::GiveUp { guard, attempts, elapsed, reason },
-            Self::Timeout { attempt, timeout, which } => Event::Timeout { guard, attempt, timeout, which },
-            Self::BudgetExhausted => Event::BudgetExhausted { guard },
+    /// The event, told on behalf of `caller`.
+    pub fn by(self, caller: Caller) -> Event {
+        match self.news {
+            News::Retry { wait, origin } => Event::Retry { wait, origin, caller },
+            News::GiveUp { elapsed, reason } => Event::GiveUp { elapsed, reason, caller },
+            News::Timeout { timeout, which } => Event::Timeout { timeout, which, caller },
+            News::BudgetExhausted => Event::BudgetExhausted { caller },
         }
     }
 }
@@ -263,6 +310,18 @@ impl Notice {
 impl From<Name> for Fact {
     fn from(name: Name) -> Self {
         Self::Name(name)
+    }
+}
+
+impl From<TraceId> for Fact {
+    fn from(id: TraceId) -> Self {
+        Self::Name(id.to_string().into())
+    }
+}
+
+impl From<SpanId> for Fact {
+    fn from(id: SpanId) -> Self {
+        Self::Name(id.to_string().into())
     }
 }
 
@@ -309,9 +368,10 @@ mod tests {
 
     #[test]
     fn an_event_gives_its_fields_by_name_in_the_order_of_the_table() {
+        let span = SpanId::from_hex("00f067aa0ba902b7");
         let event = Event::Reject {
             breaker: "payments".into(),
-            guard: None,
+            caller: Caller { attempt: Some(2), span_id: span, ..Caller::default() },
             reason: RejectReason::Open,
             retry_after: Some(Span::from_millis(5)),
             nth: 3,
@@ -320,10 +380,16 @@ mod tests {
         let expected = [
             ("breaker", Fact::Name("payments".into())),
             ("guard", Fact::Absent),
+            ("attempt", Fact::Count(2)),
             ("reason", Fact::Word("open")),
             ("retry_after", Fact::Span(Span::from_millis(5))),
             ("nth", Fact::Count(3)),
+            ("trace_id", Fact::Absent),
+            ("span_id", Fact::Name("00f067aa0ba902b7".into())),
+            ("correlation_id", Fact::Absent),
         ];
+        assert_eq!(event.caller().and_then(|caller| caller.span_id), span);
+        assert_eq!(Event::Eviction { key: "payments".into() }.caller(), None);
         assert_eq!(fields, expected);
         let (_, names) = Event::ALL.iter().find(|(name, _)| *name == event.name()).expect("it is listed");
         assert!(names.iter().eq(expected.iter().map(|(name, _)| name)));
@@ -333,10 +399,11 @@ mod tests {
     fn a_decision_tells_of_the_budget_before_it_gives_up() {
         let of = |decision| Notice::of_decision(decision, 2, Origin::Hint, None).collect::<Vec<_>>();
         let wait = Span::from_millis(7);
-        assert_eq!(of(Decision::Wait(wait)), [Notice::Retry { attempt: 2, wait, origin: Origin::Hint }]);
-        let give_up = |reason| Notice::GiveUp { attempts: 2, elapsed: None, reason };
+        let told = |news| Notice { attempt: 2, news };
+        assert_eq!(of(Decision::Wait(wait)), [told(News::Retry { wait, origin: Origin::Hint })]);
+        let give_up = |reason| told(News::GiveUp { elapsed: None, reason });
         let reason = StopReason::BudgetExhausted;
-        assert_eq!(of(Decision::Stop(reason)), [Notice::BudgetExhausted, give_up(reason)]);
+        assert_eq!(of(Decision::Stop(reason)), [told(News::BudgetExhausted), give_up(reason)]);
         assert_eq!(of(Decision::Stop(StopReason::Deadline)), [give_up(StopReason::Deadline)]);
     }
 
@@ -355,10 +422,11 @@ mod tests {
             lasted: Span::ZERO,
             open_for: None,
             rejected: 0,
+            caller: Caller::default(),
         };
-        let give_up =
-            Event::GiveUp { guard: None, attempts: 1, elapsed: None, reason: StopReason::NotRetryable };
-        let late = Event::LateResult { breaker: "payments".into(), outcome: Outcome::Success };
+        let (reason, caller) = (StopReason::NotRetryable, Caller::default());
+        let give_up = Event::GiveUp { elapsed: None, reason, caller: caller.clone() };
+        let late = Event::LateResult { breaker: "payments".into(), outcome: Outcome::Success, caller };
         assert_eq!(
             [change(Position::Open), change(Position::ForcedOpen), give_up, late]
                 .map(|event| event.severity()),

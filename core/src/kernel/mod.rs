@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod call;
+pub mod caller;
 pub mod edge;
 pub mod error;
 pub mod event;

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     clock::{Clock, Timer},
     counts::BreakerCounts,
+    current::caller,
     events::{About, Course, Filter, Source, tell},
     snapshot::Snapshot,
     stream::Stream,
@@ -14,6 +15,7 @@ use crate::{
     kernel::{
         breaker::{Command, State},
         call::{Pass, Rejection},
+        caller::Caller,
         error::{BreakerOpen, InvalidPolicy},
         event::Event,
         explain::{Change, Standing},
@@ -26,6 +28,21 @@ use crate::{
 
 /// Boxed once more where it is kept: few breakers have one, and a thin pointer is half a fat one.
 struct Listener(Box<dyn Fn(&Transition) + Send + Sync>);
+
+/// Which attempt of which guard asks a breaker.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'g> {
+    pub(crate) name: &'g Name,
+    pub(crate) source: &'g Source,
+    pub(crate) attempt: u32,
+}
+
+impl Asking<'_> {
+    /// On whose behalf it asks. To be asked in the thread that does, at once.
+    fn caller(asking: Option<Self>) -> Caller {
+        caller(asking.map(|asking| asking.name), asking.map(|asking| asking.attempt))
+    }
+}
 
 /// The live state of one dependency.
 ///
@@ -208,13 +225,13 @@ impl Breaker {
     /// The rejection.
     #[inline]
     pub fn acquire_at(&self, now: Instant) -> Result<Pass, Rejection> {
-        self.acquire_by(&self.policy, now).inspect_err(|rejection| self.rejected(*rejection, None))
+        self.acquire_by(&self.policy, now, None).inspect_err(|rejection| self.rejected(*rejection, None))
     }
 
     /// Records an outcome at an instant since this breaker's creation. `false` if it came late.
     #[inline]
     pub fn record_at(&self, pass: Pass, outcome: Outcome, took: Span, now: Instant) -> bool {
-        self.record_by(&self.policy, pass, outcome, took, now)
+        self.record_by(&self.policy, pass, outcome, took, now, None)
     }
 
     /// Records a success that was not slow, where that is one add at most; the clock is then read
@@ -233,8 +250,14 @@ impl Breaker {
     }
 
     /// By the policy as a guard sees it, which tells of rejections itself.
-    pub(crate) fn acquire_by(&self, policy: &BreakerPolicy, now: Instant) -> Result<Pass, Rejection> {
-        self.cells.acquire(policy, now, || self.stream.draw(), |turned| self.turned(turned, policy, now))
+    pub(crate) fn acquire_by(
+        &self,
+        policy: &BreakerPolicy,
+        now: Instant,
+        asking: Option<Asking<'_>>,
+    ) -> Result<Pass, Rejection> {
+        let moved = |turned| self.turned(turned, policy, now, asking);
+        self.cells.acquire(policy, now, || self.stream.draw(), moved)
     }
 
     pub(crate) fn record_by(
@@ -244,24 +267,28 @@ impl Breaker {
         outcome: Outcome,
         took: Span,
         now: Instant,
+        asking: Option<Asking<'_>>,
     ) -> bool {
         let draw = || self.stream.draw();
-        let moved = |turned| self.turned(turned, policy, now);
+        let moved = |turned| self.turned(turned, policy, now, asking);
         let counted = self.cells.record(policy, pass, outcome, took, now, draw, moved);
         if !counted {
-            tell(|| (self.about(), Event::LateResult { breaker: self.name.clone(), outcome }));
+            tell(|| {
+                let (breaker, caller) = (self.name.clone(), Asking::caller(asking));
+                (self.about(), Event::LateResult { breaker, outcome, caller })
+            });
         }
         counted
     }
 
-    /// Tells of a rejection, of a call through `guard` or through the breaker alone.
-    pub(crate) fn rejected(&self, rejection: Rejection, guard: Option<(&Name, &Source)>) {
+    /// Tells of a rejection, of a call through a guard or through the breaker alone.
+    pub(crate) fn rejected(&self, rejection: Rejection, asking: Option<Asking<'_>>) {
         self.counts.rejected(rejection.reason);
         tell(|| {
-            let about = About { guard: guard.map_or(0, |(_, guard)| guard.known()), ..self.about() };
+            let about = About { guard: asking.map_or(0, |asking| asking.source.known()), ..self.about() };
             let event = Event::Reject {
                 breaker: self.name.clone(),
-                guard: guard.map(|(name, _)| name.clone()),
+                caller: Asking::caller(asking),
                 reason: rejection.reason,
                 retry_after: rejection.retry_after,
                 nth: self.course.reject(),
@@ -282,7 +309,7 @@ impl Breaker {
         &self.course.source
     }
 
-    fn turned(&self, turned: Turned, policy: &BreakerPolicy, now: Instant) {
+    fn turned(&self, turned: Turned, policy: &BreakerPolicy, now: Instant, asking: Option<Asking<'_>>) {
         let Turned { transition, why, tested, until } = turned;
         let Transition { from: old, to: new, epoch, .. } = transition;
         self.counts.turned(Change { epoch, at: now, old, new, reason: why, tested });
@@ -301,6 +328,7 @@ impl Breaker {
                 lasted: Span::ZERO,
                 open_for: (transition.to == Position::Open).then(|| until.since(now)),
                 rejected: 0,
+                caller: Asking::caller(asking),
             }
         });
         if let Some(listener) = &self.listener {
@@ -362,7 +390,7 @@ impl Breaker {
 
     /// Carries out a command at an instant since this breaker's creation.
     pub fn command_at(&self, command: Command, now: Instant) {
-        self.cells.command(&self.policy, command, now, |turned| self.turned(turned, &self.policy, now));
+        self.cells.command(&self.policy, command, now, |turned| self.turned(turned, &self.policy, now, None));
     }
 
     /// The state in portable form, to restore in another process.

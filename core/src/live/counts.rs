@@ -20,7 +20,7 @@ use crate::{
     cells::{calls::CallCells, shards::Shards},
     kernel::{
         edge::Edge,
-        event::Notice,
+        event::News,
         explain::Change,
         metric::{BreakerMetrics, GuardMetrics, Histogram},
         outcome::{Ending, Origin, RejectReason, StopReason},
@@ -150,11 +150,11 @@ impl GuardCounts {
         }
     }
 
-    pub(crate) fn told(&self, notice: Notice) {
-        match notice {
-            Notice::Retry { origin, .. } => self.trouble().retries.add(origin),
-            Notice::GiveUp { reason, .. } => self.trouble().give_ups.add(reason),
-            Notice::Timeout { .. } | Notice::BudgetExhausted => {}
+    pub(crate) fn told(&self, news: News) {
+        match news {
+            News::Retry { origin, .. } => self.trouble().retries.add(origin),
+            News::GiveUp { reason, .. } => self.trouble().give_ups.add(reason),
+            News::Timeout { .. } | News::BudgetExhausted => {}
         }
     }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    breaker::Breaker,
+    breaker::{Asking, Breaker},
     budget::Budget,
     clock::{Clock, Timer},
     counts::GuardCounts,
+    current::caller,
     events::{About, Filter, Source, tell},
     stream::Stream,
 };
@@ -199,9 +200,13 @@ impl Guard {
         let breaker = self.breaker.as_ref().filter(|_| self.policy.when_open == WhenOpen::Fail)?;
         let rejection = breaker.cells().held_off(|| breaker.now(), Span::ZERO)?;
         self.begun();
-        breaker.rejected(rejection, Some((&self.name, &self.source)));
+        breaker.rejected(rejection, Some(self.asking(1)));
         self.call_ended(Ending::Rejected, Span::ZERO);
         Some(self.refusal(rejection))
+    }
+
+    const fn asking(&self, attempt: u32) -> Asking<'_> {
+        Asking { name: &self.name, source: &self.source, attempt }
     }
 
     /// What its calls have come to, and what [`Breaker::explain`] says of its breaker: in words for people, the
@@ -283,24 +288,24 @@ impl Surroundings for Guard {
         }
     }
 
-    fn acquire(&self, _attempt: u32, now: Instant) -> Result<Pass, Rejection> {
+    fn acquire(&self, attempt: u32, now: Instant) -> Result<Pass, Rejection> {
         match self.seen() {
             None => Ok(Pass { epoch: 0 }),
             Some((breaker, policy)) => match breaker.cells().pass() {
                 Some(pass) => Ok(pass),
                 None => breaker
-                    .acquire_by(policy, now.after(self.breaker_ahead))
-                    .inspect_err(|rejection| breaker.rejected(*rejection, Some((&self.name, &self.source)))),
+                    .acquire_by(policy, now.after(self.breaker_ahead), Some(self.asking(attempt)))
+                    .inspect_err(|rejection| breaker.rejected(*rejection, Some(self.asking(attempt)))),
             },
         }
     }
 
-    fn record(&self, _attempt: u32, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
+    fn record(&self, attempt: u32, pass: Pass, outcome: Outcome, took: Span, now: Instant) {
         if let Some((breaker, policy)) = self.seen() {
             let now = now.after(self.breaker_ahead);
             let quick = outcome == Outcome::Success && !policy.is_slow(took);
             if !(quick && breaker.cells().record_quickly(pass, || now)) {
-                breaker.record_by(policy, pass, outcome, took, now);
+                breaker.record_by(policy, pass, outcome, took, now, Some(self.asking(attempt)));
             }
         }
     }
@@ -310,8 +315,11 @@ impl Surroundings for Guard {
     }
 
     fn tell(&self, notice: Notice) {
-        self.counts.told(notice);
-        tell(|| (About { guard: self.source.known(), breaker: 0 }, notice.by(Some(&self.name))));
+        self.counts.told(notice.news);
+        tell(|| {
+            let caller = caller(Some(&self.name), Some(notice.attempt));
+            (About { guard: self.source.known(), breaker: 0 }, notice.by(caller))
+        });
     }
 
     fn call_ended(&self, ending: Ending, took: Span) {

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod builder;
 pub mod clock;
 mod counts;
+pub mod current;
 pub mod events;
 pub mod first;
 pub mod guard;

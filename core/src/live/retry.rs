@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     budget::Budget,
     clock::{Clock, Timer},
+    current::caller,
     events::{About, tell},
     stream::Stream,
 };
@@ -108,7 +109,7 @@ impl Retry {
     ) -> Decision {
         let decision = attempts.failed(&self.policy, failure, now, deadline, self);
         for notice in Notice::of_decision(decision, attempts.failures(), attempts.origin(), None) {
-            tell(|| (About::default(), notice.by(None)));
+            tell(|| (About::default(), notice.by(caller(None, Some(notice.attempt)))));
         }
         decision
     }

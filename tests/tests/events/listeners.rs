@@ -89,8 +89,8 @@ fn of_a_shared_breaker_each_of_its_guards_hears() {
     shared.trip(None).expect("no time is given");
     let _ = other.call(|_| Ok::<_, ()>(()));
     let rejections: Vec<_> = events.drain().filter(|event| event.name() == "reject").collect();
-    let [Event::Reject { guard, breaker, nth: 1, .. }] = &rejections[..] else { panic!("{rejections:?}") };
-    assert_eq!((guard.as_deref(), breaker.as_str()), (Some("other"), "shared"));
+    let [Event::Reject { caller, breaker, nth: 1, .. }] = &rejections[..] else { panic!("{rejections:?}") };
+    assert_eq!((caller.guard.as_deref(), breaker.as_str()), (Some("other"), "shared"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     kernel::{
+        caller::Caller,
         outcome::{ChangeReason, Position},
         time::Span,
     },
@@ -36,6 +37,7 @@ fn event(epoch: u32) -> Event {
         lasted: Span::ZERO,
         open_for: None,
         rejected: 0,
+        caller: Caller::default(),
     }
 }
 
