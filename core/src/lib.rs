@@ -30,20 +30,35 @@
 //! | [`cells`] | the state in memory: 64-bit words and the compare-and-swap loops over them |
 //! | [`live`] | the objects a program holds |
 //! | [`drive`] | running the caller's function, blocking or asynchronous |
+//! | [`adapt`] | guards and breakers where other crates expect to find such things |
 //!
 //! # Features
 //!
-//! `toml` and `json` (both by default) read policy documents; `http` says what the answers of HTTP mean; `fork`
-//! is for processes that fork while threads run, in which no lock may be taken when a thread ends;
-//! `tokio` adds [`Guard`]'s `run`, which sleeps on tokio's timer. Any other runtime can be given to
-//! `Guard::run_on` as a [`Sleep`].
+//! | feature | adds |
+//! | --- | --- |
+//! | `toml`, `json` (both by default) | policy documents |
+//! | `http` | what the answers of HTTP mean |
+//! | `tokio` | [`Guard`]'s `run`, which sleeps on tokio's timer; any other runtime can be given to `Guard::run_on` as a [`Sleep`] |
+//! | `tower` | layers and services: a breaker, or a guard with retries, around any `tower::Service` |
+//! | `reqwest-middleware` | a middleware with a guard for each server |
+//! | `fork` | for processes that fork while threads run: no lock is taken when a thread ends |
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adapt;
 pub mod cells;
 pub mod drive;
 pub mod kernel;
 pub mod live;
 
+#[cfg(feature = "reqwest-middleware")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
+#[doc(inline)]
+pub use adapt::reqwest_middleware;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+#[doc(inline)]
+pub use adapt::tower;
 pub use cells::breaker::Transition;
 #[cfg(feature = "tokio")]
 pub use drive::future::TokioSleep;

@@ -48,7 +48,7 @@ impl Guard {
         loop {
             next = match next {
                 Next::Attempt(attempt) => {
-                    let result = f(run.context(attempt));
+                    let result = f(Context { guard: self, told: run.told(attempt) });
                     run.settled(result, classify)
                 }
                 Next::Wait(span) => {

@@ -17,6 +17,17 @@ impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
     }
 }
 
+/// What `error` means; it is given back.
+#[cfg(feature = "tower")]
+pub(crate) fn judge<T, E>(classify: &impl Classify<T, E>, error: E) -> (Verdict, E) {
+    let result: Result<T, E> = Err(error);
+    let verdict = classify.classify(&result);
+    match result {
+        Err(error) => (verdict, error),
+        Ok(_) => unreachable!("it is an error"),
+    }
+}
+
 /// The default: a value is a success, an error a retryable failure, and a rejection by another
 /// breaker is ignored, as it is no fault of this dependency.
 ///

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     classify::Classify,
-    context::Context,
+    context::{Context, Told},
     error::Error,
     run::{Next, Run},
 };
@@ -36,27 +36,52 @@ impl Guard {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let (mut run, mut next) = Run::begin(self);
-        loop {
-            next = match next {
-                Next::Attempt(attempt) => {
-                    let future = f(run.context(attempt));
-                    let result = match attempt.cut {
-                        None => Some(future.await),
-                        Some((_, limit)) => first(future, sleep.sleep(limit.into())).await,
-                    };
-                    match result {
-                        Some(result) => run.settled(result, classify),
-                        None => run.cut(),
-                    }
+        drive(self, sleep, classify, |told| Made { future: f(Context { guard: self, told }), last: false })
+            .await
+    }
+}
+
+/// An attempt to run.
+pub(crate) struct Made<F> {
+    /// What it is.
+    pub(crate) future: F,
+    /// Whether none can follow it, whatever becomes of it.
+    pub(crate) last: bool,
+}
+
+/// Runs attempts, made by `make`, under `guard`.
+pub(crate) async fn drive<T, E, F>(
+    guard: &Guard,
+    sleep: &impl Sleep,
+    classify: &impl Classify<T, E>,
+    mut make: impl FnMut(Told) -> Made<F>,
+) -> Result<T, Error<E>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let (mut run, mut next) = Run::begin(guard);
+    loop {
+        next = match next {
+            Next::Attempt(attempt) => {
+                let Made { future, last } = make(run.told(attempt));
+                if last {
+                    run.once();
                 }
-                Next::Wait(span) => {
-                    sleep.sleep(span.into()).await;
-                    run.next()
+                let result = match attempt.cut {
+                    None => Some(future.await),
+                    Some((_, limit)) => first(future, sleep.sleep(limit.into())).await,
+                };
+                match result {
+                    Some(result) => run.settled(result, classify),
+                    None => run.cut(),
                 }
-                Next::Return(result) => return result,
-            };
-        }
+            }
+            Next::Wait(span) => {
+                sleep.sleep(span.into()).await;
+                run.next()
+            }
+            Next::Return(result) => return result,
+        };
     }
 }
 

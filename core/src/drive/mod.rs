@@ -5,4 +5,4 @@ pub mod classify;
 pub mod context;
 pub mod error;
 pub mod future;
-mod run;
+pub(crate) mod run;

@@ -1,8 +1,10 @@
 //! The part of a driver that does not depend on how it waits: one running call.
 
+#[cfg(feature = "tower")]
+use super::classify::judge;
 use super::{
     classify::Classify,
-    context::Context,
+    context::Told,
     error::{Account, Error},
 };
 use crate::{
@@ -55,8 +57,13 @@ impl<'g, T, E> Run<'g, T, E> {
         self.step(step, now)
     }
 
-    pub(super) fn context(&self, attempt: Attempt) -> Context<'g> {
-        Context { guard: self.guard, attempt: attempt.number, ends: self.call.attempt_ends(), key: self.key }
+    pub(super) fn told(&self, attempt: Attempt) -> Told {
+        Told { attempt: attempt.number, ends: self.call.attempt_ends(), key: self.key }
+    }
+
+    /// From now on nothing is tried again.
+    pub(super) fn once(&mut self) {
+        self.call = self.call.clone().once();
     }
 
     /// The attempt ended with `result`.
@@ -124,6 +131,23 @@ impl<'g, T, E> Run<'g, T, E> {
     fn refused(&self, rejection: Rejection) -> Error<E> {
         Error::BreakerOpen(self.guard.refusal(rejection))
     }
+}
+
+/// A call whose one attempt has failed with `error` before it could be made.
+#[cfg(feature = "tower")]
+pub(crate) fn failed_before<T, E>(guard: &Guard, error: E, classify: &impl Classify<T, E>) -> Error<E> {
+    let (policy, now) = (guard.policy(), guard.now());
+    let (verdict, error) = judge(classify, error);
+    let mut call = guard.begin(now).once();
+    let stop = match call.next(policy, guard, now) {
+        Step::Attempt(_) => match call.settled(policy, guard, verdict, now).step {
+            Step::Stop(reason) => Some(reason),
+            _ => None,
+        },
+        _ => None,
+    };
+    let account = Account { attempts: call.attempts(), elapsed: call.elapsed(now).into(), stop };
+    Error::Failed { error, account }
 }
 
 impl<T, E> Drop for Run<'_, T, E> {

@@ -72,6 +72,24 @@ pub trait Surroundings: Resources {
     fn call_ended(&self, ending: Ending, took: Span);
 }
 
+/// How long to wait after one of a run of rejections: by the retry's shape or the default one, at least
+/// 10 ms, and not less than the time until a probe is admitted, where that is known.
+pub(crate) fn wait_while_open(
+    rejections: &mut Waits,
+    shape: Option<&RetryPolicy>,
+    retry_after: Option<Span>,
+    draw: impl FnMut() -> u64,
+) -> Span {
+    let plain;
+    let shape = if let Some(retry) = shape {
+        retry
+    } else {
+        plain = RetryPolicy::default();
+        &plain
+    };
+    rejections.next(&shape.backoff, shape.jitter, retry_after, draw).max(SHORTEST_OPEN_WAIT)
+}
+
 /// What the user's function made of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -81,6 +99,17 @@ pub enum Verdict {
     Failure(Failure),
     /// It ended in a way that says nothing of the dependency.
     Ignored,
+}
+
+impl Verdict {
+    /// What it is to the breaker.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Success => Outcome::Success,
+            Self::Failure(_) => Outcome::Failure,
+            Self::Ignored => Outcome::Ignored,
+        }
+    }
 }
 
 /// An attempt to make.
@@ -212,17 +241,9 @@ impl Call {
         now: Instant,
     ) -> Step {
         if policy.when_open == WhenOpen::Wait && rejection.reason != RejectReason::ForcedOpen {
-            let plain;
-            let shape = if let Some(retry) = &policy.retry {
-                retry
-            } else {
-                plain = RetryPolicy::default();
-                &plain
-            };
-            let wait = self
-                .rejections
-                .next(&shape.backoff, shape.jitter, rejection.retry_after, || surroundings.draw())
-                .max(SHORTEST_OPEN_WAIT);
+            let shape = policy.retry.as_ref();
+            let hint = rejection.retry_after;
+            let wait = wait_while_open(&mut self.rejections, shape, hint, || surroundings.draw());
             if self.deadline.is_none_or(|deadline| now.after(wait) < deadline) {
                 self.waited = true;
                 return Step::Wait(wait);
@@ -251,13 +272,10 @@ impl Call {
         if running.cut.is_some_and(|(_, limit)| took >= limit) {
             return self.cut(policy, surroundings, now);
         }
-        let (outcome, ending, failure) = match verdict {
-            Verdict::Success => (Outcome::Success, Ending::Success, None),
-            Verdict::Ignored => (Outcome::Ignored, Ending::Ignored, None),
-            Verdict::Failure(failure) => (Outcome::Failure, Ending::Failure, Some(failure)),
-        };
+        let outcome = verdict.outcome();
+        let ending = Ending::from(outcome);
         self.finish(surroundings, outcome, ending, now);
-        let step = if let Some(failure) = failure {
+        let step = if let Verdict::Failure(failure) = verdict {
             self.failed(policy, surroundings, failure, now)
         } else {
             self.end(ending, surroundings, now);

@@ -229,6 +229,16 @@ impl Guard {
         }
     }
 
+    /// Whether its breaker is known to reject, without asking it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_open(&self) -> bool {
+        let closed = self.breaker.as_ref().is_none_or(|breaker| breaker.cells().pass().is_some());
+        !closed && {
+            let now = self.now();
+            self.rejects(now, now)
+        }
+    }
+
     /// The breaker's policy as this guard sees it.
     fn seen(&self) -> Option<(&Breaker, &BreakerPolicy)> {
         Some((self.breaker.as_deref()?, self.policy.breaker.as_ref()?))

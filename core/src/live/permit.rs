@@ -69,6 +69,32 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
         Self { admission: Some(Admission { breaker, pass, granted }) }
     }
 
+    /// Whether it belongs to the epoch that its breaker is in, so that its outcome would count.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_current(&self) -> bool {
+        let current = |held: &Admission<B>| held.breaker.cells().state().epoch == held.pass.epoch;
+        self.admission.as_ref().is_some_and(current)
+    }
+
+    /// The same permit of a call that begins only now.
+    #[cfg(feature = "tower")]
+    pub(crate) fn beginning(mut self) -> Self {
+        if let Some(held) = self.admission.as_mut().filter(|held| held.breaker.is_timed()) {
+            held.granted = held.breaker.now();
+        }
+        self
+    }
+
+    /// There was no call. What belongs to an epoch that is over has nothing to give back.
+    #[cfg(feature = "tower")]
+    pub(crate) fn unused(mut self) {
+        if self.is_current() {
+            self.settle(Outcome::Cancelled, Some(Span::ZERO));
+        } else {
+            self.admission = None;
+        }
+    }
+
     /// The call succeeded.
     #[expect(clippy::inline_always, reason = "out of line, the permit goes through memory: 0.8 ns of 3.9")]
     #[inline(always)]
