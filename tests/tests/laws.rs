@@ -19,6 +19,8 @@ mod course;
 mod deadline;
 #[path = "laws/hints.rs"]
 mod hints;
+#[path = "laws/metrics.rs"]
+mod metrics;
 #[path = "laws/recorder.rs"]
 mod recorder;
 #[path = "cases/retry.rs"]

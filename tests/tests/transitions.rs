@@ -28,7 +28,7 @@ mod table;
 #[path = "cases/text.rs"]
 mod text;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::HashSet};
 
 use cases::policies;
 use coverage::Coverage;
@@ -96,6 +96,14 @@ fn the_table_says_nothing_twice() {
     for (nth, (rule, edge)) in table.iter().enumerate() {
         assert!(table[..nth].iter().all(|(_, earlier)| earlier != edge), "twice, also in `{rule}`: {edge}");
     }
+}
+
+#[test]
+fn what_is_counted_are_the_transitions_of_the_table() {
+    let table: HashSet<_> = edges().into_iter().filter_map(|(_, edge)| edge.counted()).collect();
+    let counted: HashSet<_> = overcurrent::Edge::ALL.iter().copied().collect();
+    assert_eq!(counted.symmetric_difference(&table).collect::<Vec<_>>(), Vec::<&overcurrent::Edge>::new());
+    assert_eq!(counted.len(), overcurrent::Edge::COUNT, "each once");
 }
 
 const TRIP: Edge =

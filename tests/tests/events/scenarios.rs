@@ -1,10 +1,11 @@
 //! The scenarios in `tests/scenarios/`: scripts of calls and commands on a manual clock, with the events that
-//! each step must tell of. The tests of the other languages replay the same files.
+//! each step must tell of, and the metrics at the end that are not zero, as Prometheus text. The tests of the
+//! other languages replay the same files.
 
 use std::{cell::Cell, collections::HashMap, fs, path::Path, sync::Arc, time::Duration};
 
 use overcurrent::{
-    Breaker, Dialect, Event, Fact, Failure, Filter, Guard, GuardPolicy, ManualClock, Permit, Retry,
+    Breaker, Dialect, Event, Fact, Failure, Filter, Guard, GuardPolicy, ManualClock, Metrics, Permit, Retry,
     RetryPolicy, Snapshot, Span, Subscription, Surrounds, Value, Verdict, subscribe,
 };
 use serde::Deserialize;
@@ -18,7 +19,13 @@ struct Scenario {
     #[serde(flatten)]
     policy: Policy,
     seed: u64,
+    /// Whether the guard measures how long its calls take.
+    #[serde(default)]
+    durations: bool,
     steps: Vec<Step>,
+    /// The samples that are not zero at the end; a retry alone has none.
+    #[serde(default)]
+    metrics: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -96,8 +103,12 @@ impl Script<'_> {
 
 fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
     let policy = GuardPolicy::from_value(document, "", Dialect::Document).expect("the policy is valid");
-    let brought =
-        Surrounds { clock: Some(Arc::new(clock.clone())), seed: Some(scenario.seed), ..Surrounds::default() };
+    let brought = Surrounds {
+        clock: Some(Arc::new(clock.clone())),
+        seed: Some(scenario.seed),
+        durations: scenario.durations,
+        ..Surrounds::default()
+    };
     let guard = Guard::with("payments", policy, brought, Dialect::Document).expect("it fits");
     let events = subscribe(&guard, 1000);
     let mut permits: HashMap<&str, Permit<Arc<Breaker>>> = HashMap::new();
@@ -144,6 +155,16 @@ fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
         }
         check(scenario, step, &events);
     }
+    let text = Metrics::of(&guard).prometheus();
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0"));
+    let samples: Vec<_> = samples.collect();
+    assert!(
+        samples == scenario.metrics,
+        "`{}`\nexpected\n{}\ncame\n{}",
+        scenario.name,
+        scenario.metrics.join("\n"),
+        samples.join("\n")
+    );
 }
 
 fn replay_retry(scenario: &Scenario, document: &Value, clock: &ManualClock) {
@@ -188,7 +209,7 @@ fn check(scenario: &Scenario, step: &Step, events: &Subscription) {
 }
 
 #[test]
-fn every_scenario_tells_of_exactly_these_events() {
+fn every_scenario_tells_of_exactly_these_events_and_counts_them() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let text = fs::read_to_string(folder.join("events.json")).expect("the scenarios are there");
     let scenarios: Vec<Scenario> = serde_json::from_str(&text).expect("they are scenarios");

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use overcurrent::{
+    ChangeReason,
     OpenReason::{self, ConsecutiveFailures, FailureRate, Manual, ProbeFailed, ProbeTimeout, SlowRate},
     Position::{self, Closed, ForcedClosed, ForcedOpen, HalfOpen, Open},
     RejectReason,
@@ -57,6 +58,28 @@ impl Edge {
             (true, _, position, _) => To::Goes(position),
         };
         Self { from: step.from, by: step.by, answer: step.answer, to }
+    }
+}
+
+impl Edge {
+    /// As the core counts it, if it is a transition.
+    pub(crate) fn counted(self) -> Option<overcurrent::Edge> {
+        let to = match self.to {
+            To::Stays => return None,
+            To::Goes(position) => position,
+            To::Opens(_) | To::OpensAsSaved => Open,
+        };
+        let reason = match (self.by, self.to) {
+            (Trip, _) => ChangeReason::Manual,
+            (Reset, _) => ChangeReason::Reset,
+            (ForceOpen | ForceClosed, _) => ChangeReason::Forced,
+            (Automatic, _) => ChangeReason::Automatic,
+            (Restore(_), _) => ChangeReason::Restored,
+            (_, To::Opens(reason)) => reason.into(),
+            (Acquire, _) => ChangeReason::CooldownOver,
+            _ => ChangeReason::ProbesSucceeded,
+        };
+        Some(overcurrent::Edge { from: self.from, to, reason })
     }
 }
 

@@ -9,10 +9,7 @@
 //!
 //! Sources: "Exposition formats" of the Prometheus documentation; `OpenMetrics` 1.0.0, "Text format" and its ABNF.
 
-use std::{
-    fmt::{self, Display, Write as _},
-    time::Duration,
-};
+use std::fmt::{self, Display, Write as _};
 
 use super::{
     family::{Family, Sample, SampleValue},
@@ -79,8 +76,9 @@ impl Format {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "to the nanosecond for 104 days, and to 16 digits after that")]
 fn seconds(span: Span) -> f64 {
-    Duration::from(span).as_secs_f64()
+    span.as_nanos() as f64 / 1e9
 }
 
 fn write_sample(text: &mut String, name: &str, sample: &Sample) -> fmt::Result {
