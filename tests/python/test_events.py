@@ -202,7 +202,7 @@ def test_a_cut_and_a_cancellation_are_heard_at_once(clock: ManualClock) -> None:
             guard.breaker.reset()
             heard.clear()
             permit.cancelled()
-            assert came(heard) == [("late_result", {"breaker": "slow", "outcome": "cancelled"})]
+            assert heard == [events.LateResult("slow", None, None, "cancelled")]
 
     asyncio.run(main())
 

@@ -40,8 +40,8 @@ def test_each_decision_has_a_record_with_its_fields(
         ("INFO", "overcurrent.retry guard=payments attempt=1 wait=1 origin=backoff"),
         (
             "WARNING",
-            "overcurrent.state_change breaker=payments old=closed new=open reason=consecutive_failures "
-            "epoch=2 consecutive=2 lasted=1 open_for=5 rejected=0",
+            "overcurrent.state_change breaker=payments guard=payments attempt=2 old=closed new=open "
+            "reason=consecutive_failures epoch=2 consecutive=2 lasted=1 open_for=5 rejected=0",
         ),
         ("INFO", "overcurrent.give_up guard=payments attempt=2 elapsed=1 reason=attempts_exhausted"),
     ]
