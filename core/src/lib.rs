@@ -41,6 +41,7 @@
 //! | `tokio` | [`Guard`]'s `run`, which sleeps on tokio's timer; any other runtime can be given to `Guard::run_on` as a [`Sleep`] |
 //! | `tower` | layers and services: a breaker, or a guard with retries, around any `tower::Service` |
 //! | `reqwest-middleware` | a middleware with a guard for each server |
+//! | `tracing` | [`log_events`]: decisions as events of `tracing` |
 //! | `fork` | for processes that fork while threads run: no lock is taken when a thread ends |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -51,6 +52,9 @@ pub mod drive;
 pub mod kernel;
 pub mod live;
 
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use adapt::log::{Logging, log_events};
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 #[doc(inline)]
@@ -100,7 +104,7 @@ pub use live::{
     builder::GuardBuilder,
     clock::{Clock, ManualClock, MonotonicClock},
     current::InScope,
-    events::{Filter, Listening, Subscription, subscribe, subscribe_with},
+    events::{Filter, InPlace, Listening, Subscription, subscribe, subscribe_in_place, subscribe_with},
     first::First,
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,

@@ -3,6 +3,8 @@
 
 #[path = "events/callers.rs"]
 mod callers;
+#[path = "events/in_place.rs"]
+mod in_place;
 #[path = "events/listeners.rs"]
 mod listeners;
 #[path = "events/once.rs"]

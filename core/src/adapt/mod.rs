@@ -7,6 +7,9 @@
 pub mod attempt;
 #[cfg(all(feature = "http", any(feature = "tower", feature = "reqwest-middleware")))]
 pub mod http_rules;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod log;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub mod reqwest_middleware;

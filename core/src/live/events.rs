@@ -4,10 +4,10 @@
 //! | --- | --- | --- |
 //! | [`subscribe`] | a bounded queue | who takes from it |
 //! | [`subscribe_with`] | a bounded queue with a thread that calls a function | that thread |
+//! | [`subscribe_in_place`] | a function | the thread that decided, after the decision |
 //!
-//! A decision is told after it was made, to whoever listens at that moment, by putting it into their
-//! queues: no listener runs on the thread that decided, so none can delay a call, break it or change it. A
-//! queue that is full forgets its oldest event and counts it. Where nobody listens, a decision that tells
+//! A decision is told after it was made, to whoever listens at that moment, and no listener can break a call
+//! or change it. Those with queues cannot delay one either: they run on other threads. A queue that is full forgets its oldest event and counts it. Where nobody listens, a decision that tells
 //! something costs one load more; a healthy call tells nothing and does not even look.
 //!
 //! The changes of state of one breaker come in the order in which they were made (`course`). Between other
@@ -16,6 +16,7 @@
 mod course;
 mod filter;
 mod hub;
+mod place;
 mod queue;
 mod subscription;
 
@@ -24,4 +25,4 @@ pub(crate) use filter::{About, Source};
 pub(crate) use hub::tell;
 
 pub use filter::Filter;
-pub use subscription::{Listening, Subscription, subscribe, subscribe_with};
+pub use subscription::{InPlace, Listening, Subscription, subscribe, subscribe_in_place, subscribe_with};

@@ -111,6 +111,7 @@ impl Course {
     pub(crate) fn tell(&self, epoch: u32, at: Instant, event: impl FnOnce() -> Event) {
         if hub::is_heard() || !self.pass(epoch, at) {
             self.tell_in_order(Turn { epoch, at, event: event() });
+            hub::told();
         }
     }
 

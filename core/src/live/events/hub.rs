@@ -1,4 +1,5 @@
-//! The one place where decisions are told: to the queues of all who listen now.
+//! The one place where decisions are told: to the queues of all who listen now, and to those who listen in the
+//! thread that decides.
 //!
 //! INVARIANT: a queue's lock is taken last, and no foreign code runs under any lock.
 
@@ -7,7 +8,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{filter::About, queue::Queue};
+use super::{
+    filter::About,
+    place::{self, Ear},
+    queue::Queue,
+};
 use crate::kernel::event::Event;
 
 /// How many listen.
@@ -36,16 +41,33 @@ pub(super) fn leave(queue: &Arc<Queue>) {
     }
 }
 
+pub(super) fn enter_in_place(ear: Arc<Ear>) {
+    place::enter(ear);
+    LISTENERS.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn leave_in_place(ear: &Arc<Ear>) {
+    if place::leave(ear) {
+        LISTENERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Tells of an event, and of whom it is, if anybody listens; only then is it made.
 #[inline]
 pub(crate) fn tell(event: impl FnOnce() -> (About, Event)) {
     if is_heard() {
         let (about, event) = event();
         spread(about, &event);
+        told();
     }
 }
 
-/// Puts an event into the queues of those who want it.
+/// After [`spread`], once no lock is held any more.
+pub(super) fn told() {
+    place::tell();
+}
+
+/// Puts an event into the queues of those who want it; [`told`] is to follow.
 #[cold]
 pub(super) fn spread(about: About, event: &Event) {
     let repeated = matches!(event, Event::Reject { nth, .. } if *nth > 1);
@@ -53,4 +75,6 @@ pub(super) fn spread(about: About, event: &Event) {
     for queue in queues.iter().filter(|queue| queue.filter.takes(about, repeated)) {
         queue.put(event.clone());
     }
+    drop(queues);
+    place::note(about, repeated, event);
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{filter::Filter, hub, queue::Queue};
+use super::{filter::Filter, hub, place::Ear, queue::Queue};
 use crate::kernel::event::Event;
 
 /// Listens until the subscription is dropped: events wait in a queue of at most `capacity`. When that is
@@ -58,6 +58,56 @@ pub fn subscribe_with(
         }
     })?;
     Ok(Listening { subscription, panics, thread: Some(thread) })
+}
+
+/// Listens until what comes back is dropped: calls `listener` with each event in the thread that decided,
+/// right after the decision and before the call goes on. For what belongs where the decision was made, as a
+/// line of a log belongs into the span of the moment; everyone else does better with [`subscribe`].
+///
+/// Its time is the caller's. A panic in it goes no further, and is counted. What is decided while it runs, also
+/// by itself, is told once it has returned; so one that fails a call on each failure that it hears of has no
+/// end. It must not wait for a lock that its program holds while it makes calls or drops permits.
+///
+/// ```
+/// use overcurrent::{Breaker, BreakerPolicy, subscribe_in_place};
+/// use std::{sync::mpsc, thread};
+///
+/// let (sender, heard) = mpsc::channel();
+/// let breaker = Breaker::new("payments", BreakerPolicy::consecutive_failures(1).build()?);
+/// let listening = subscribe_in_place(&breaker, move |event| {
+///     drop(sender.send((event.name(), thread::current().id())));
+/// });
+/// breaker.acquire().unwrap().failure();
+/// assert_eq!(heard.recv()?, ("state_change", thread::current().id()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe_in_place(
+    filter: impl Into<Filter>,
+    listener: impl Fn(&Event) + Send + Sync + 'static,
+) -> InPlace {
+    let ear = Ear::new(filter.into(), listener);
+    hub::enter_in_place(Arc::clone(&ear));
+    InPlace { ear }
+}
+
+/// A listener in the threads that decide. Dropping it ends it; in other threads it may still be running.
+#[must_use = "dropping it ends it"]
+#[derive(Debug)]
+pub struct InPlace {
+    ear: Arc<Ear>,
+}
+
+impl InPlace {
+    /// How often the listener panicked.
+    pub fn panics(&self) -> u64 {
+        self.ear.panics()
+    }
+}
+
+impl Drop for InPlace {
+    fn drop(&mut self) {
+        hub::leave_in_place(&self.ear);
+    }
 }
 
 /// A bounded queue of events; dropping it ends it.
