@@ -298,10 +298,11 @@ async function forced(breaker) {
   return breaker.call(() => true).catch(() => false)
 }
 
-/** What is told of a call that fails twice and then succeeds. */
+/** What is told of a call that fails twice and then succeeds; nobody has said on whose behalf. */
+const NOBODY = { traceId: undefined, spanId: undefined, correlationId: undefined }
 const TOLD = [
-  { name: 'retry', guard: 'g', attempt: 1, wait: 3_600_000, origin: 'backoff' },
-  { name: 'retry', guard: 'g', attempt: 2, wait: 3_600_000, origin: 'backoff' },
+  { name: 'retry', guard: 'g', attempt: 1, wait: 3_600_000, origin: 'backoff', ...NOBODY },
+  { name: 'retry', guard: 'g', attempt: 2, wait: 3_600_000, origin: 'backoff', ...NOBODY },
 ]
 
 test('captureEvents: of a guard and its breaker, until it is disposed of', async () => {
