@@ -10,8 +10,8 @@ use std::{
 };
 
 use overcurrent::{
-    Breaker, BreakerPolicy, BudgetPolicy, Caller, Clock, Event, Guard, ManualClock, RetryPolicy, Sleep,
-    Standard, StopReason, TraceContext, WhenOpen, subscribe,
+    Breaker, BreakerPolicy, BudgetPolicy, Caller, Event, Guard, ManualClock, RetryPolicy, Sleep, Standard,
+    StopReason, TraceContext, WhenOpen, subscribe,
 };
 
 const MS: Duration = Duration::from_millis(1);
