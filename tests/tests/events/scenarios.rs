@@ -1,6 +1,6 @@
 //! The scenarios in `tests/scenarios/`: scripts of calls and commands on a manual clock, with the events that
-//! each step must tell of, and the metrics at the end that are not zero, as Prometheus text. The tests of the
-//! other languages replay the same files.
+//! each step must tell of, and at the end the metrics that are not zero, as Prometheus text, and the words by which
+//! the guard explains itself. The tests of the other languages replay the same files.
 
 use std::{cell::Cell, collections::HashMap, fs, path::Path, sync::Arc, time::Duration};
 
@@ -26,6 +26,9 @@ struct Scenario {
     /// The samples that are not zero at the end; a retry alone has none.
     #[serde(default)]
     metrics: Vec<String>,
+    /// How the guard explains itself at the end, by lines.
+    #[serde(default)]
+    explain: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +168,8 @@ fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
         scenario.metrics.join("\n"),
         samples.join("\n")
     );
+    let (explained, expected) = (guard.explain(), scenario.explain.join("\n"));
+    assert!(explained == expected, "`{}`\nexpected\n{expected}\ncame\n{explained}", scenario.name);
 }
 
 fn replay_retry(scenario: &Scenario, document: &Value, clock: &ManualClock) {

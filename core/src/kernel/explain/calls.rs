@@ -26,10 +26,10 @@ impl fmt::Display for Calls<'_> {
         let begun = Plural(calls.sum().saturating_add(*in_flight), "call");
         write!(f, "guard `{guard}`: {begun}, of which {in_flight} in flight{}", Parts(calls))?;
         if retries.sum() != 0 {
-            write!(f, "\n  {} retries{}", retries.sum(), Parts(retries))?;
+            write!(f, "\n  {}{}", Plural(retries.sum(), "retry"), Parts(retries))?;
         }
         if give_ups.sum() != 0 {
-            write!(f, "\n  {} not retried{}", give_ups.sum(), Parts(give_ups))?;
+            write!(f, "\n  {} not retried{}", Plural(give_ups.sum(), "call"), Parts(give_ups))?;
         }
         if let (Some(held), Some(capacity)) = (budget_tokens_micro, self.capacity) {
             write!(f, "\n  retry budget: {} of {} tokens", Tokens(*held), Tokens(capacity))?;
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(
             Calls { metrics: &metrics, capacity: Some(10 * TOKEN) }.to_string(),
             "guard `payments`: 17 calls, of which 2 in flight: 3 success, 3 failure, 3 timeout, 3 ignored, 3 \
-             cancelled\n  4 retries: 4 hint\n  1 not retried: 1 budget_exhausted\n  retry budget: 3.4 of 10 tokens"
+             cancelled\n  4 retries: 4 hint\n  1 call not retried: 1 budget_exhausted\n  retry budget: 3.4 of 10 tokens"
         );
     }
 }

@@ -9,12 +9,13 @@ pub(super) struct Plural(pub(super) u64, pub(super) &'static str);
 
 impl fmt::Display for Plural {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = match self.0 {
-            1 => "",
-            _ if self.1.ends_with('s') => "es",
-            _ => "s",
-        };
-        write!(f, "{} {}{ending}", self.0, self.1)
+        let Self(count, one) = *self;
+        match (count, one.strip_suffix('y')) {
+            (1, _) => write!(f, "1 {one}"),
+            (_, Some(stem)) => write!(f, "{count} {stem}ies"),
+            (_, None) if one.ends_with('s') => write!(f, "{count} {one}es"),
+            (_, None) => write!(f, "{count} {one}s"),
+        }
     }
 }
 
@@ -81,8 +82,7 @@ mod tests {
 
     #[test]
     fn one_is_no_plural() {
-        let said =
-            [Plural(1, "call"), Plural(0, "call"), Plural(2, "success")].map(|count| count.to_string());
-        assert_eq!(said, ["1 call", "0 calls", "2 successes"]);
+        let said = [Plural(1, "retry"), Plural(0, "call"), Plural(2, "success"), Plural(3, "retry")];
+        assert_eq!(said.map(|count| count.to_string()), ["1 retry", "0 calls", "2 successes", "3 retries"]);
     }
 }
