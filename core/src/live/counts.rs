@@ -17,7 +17,7 @@ use std::{
 
 use super::past::Past;
 use crate::{
-    cells::{calls::CallCells, shards::Shards},
+    cells::{calls::CallCells, lanes::Lanes},
     kernel::{
         edge::Edge,
         event::News,
@@ -79,7 +79,7 @@ impl<T> Late<T> {
 pub(crate) struct GuardCounts {
     calls: CallCells,
     trouble: Late<Trouble>,
-    durations: Option<Durations>,
+    durations: Option<Box<Durations>>,
 }
 
 /// What a guard counts of calls that are not simply healthy.
@@ -108,7 +108,7 @@ impl GuardCounts {
         Self {
             calls: CallCells::new(),
             trouble: Late::none(),
-            durations: durations.then(|| Durations(Shards::none())),
+            durations: durations.then(|| Box::new(Durations(Lanes::new()))),
         }
     }
 
@@ -169,28 +169,22 @@ impl GuardCounts {
         into.attempts = with_healthy(&self.trouble.tally(|trouble| trouble.attempts.tally()));
         into.retries = self.trouble.tally(|trouble| trouble.retries.tally());
         into.give_ups = self.trouble.tally(|trouble| trouble.give_ups.tally());
-        into.durations = self.durations.as_ref().map(Durations::read);
+        into.durations = self.durations.as_ref().map(|durations| durations.read());
     }
 }
 
 /// The place of the sum, after the buckets.
 const SUM: usize = Histogram::BUCKETS;
 
-/// How long calls took: each thread adds to buckets of its own.
+/// How long calls took: the buckets and the sum.
 #[derive(Debug)]
-struct Durations(Shards<{ Histogram::BUCKETS + 1 }>);
+struct Durations(Lanes<{ Histogram::BUCKETS + 1 }>);
 
 impl Durations {
     fn observe(&self, took: Span) {
-        let lane = self.0.lane().or_else(|| {
-            self.0.grow();
-            self.0.lane()
-        });
-        if let Some(lane) = lane {
-            // ORDERING: relaxed; counters that guard no other data.
-            lane[Histogram::bucket(took)].fetch_add(1, Ordering::Relaxed);
-            lane[SUM].fetch_add(took.as_nanos(), Ordering::Relaxed);
-        }
+        // ORDERING: relaxed; counters that guard no other data.
+        self.0.add(Histogram::bucket(took), 1, Ordering::Relaxed);
+        self.0.add(SUM, took.as_nanos(), Ordering::Relaxed);
     }
 
     fn read(&self) -> Histogram {
@@ -208,7 +202,8 @@ pub(crate) struct BreakerCounts(Late<Turns>);
 
 #[derive(Debug)]
 struct Turns {
-    rejections: Counters<RejectReason, 3>,
+    /// As many threads may be rejected at once.
+    rejections: Lanes<{ RejectReason::ALL.len() }>,
     transitions: Counters<Edge, { Edge::COUNT }>,
     past: Past,
 }
@@ -220,14 +215,15 @@ impl BreakerCounts {
 
     fn turns(&self) -> &Turns {
         self.0.made(|| Turns {
-            rejections: Counters::new(),
+            rejections: Lanes::new(),
             transitions: Counters::new(),
             past: Past::default(),
         })
     }
 
     pub(crate) fn rejected(&self, reason: RejectReason) {
-        self.turns().rejections.add(reason);
+        // ORDERING: relaxed; a counter that guards no other data.
+        self.turns().rejections.add(reason.place(), 1, Ordering::Relaxed);
     }
 
     pub(crate) fn turned(&self, change: Change) {
@@ -243,7 +239,9 @@ impl BreakerCounts {
     }
 
     pub(crate) fn read(&self, into: &mut BreakerMetrics) {
-        into.rejections = self.0.tally(|turns| turns.rejections.tally());
+        into.rejections = self.0.tally(|turns| {
+            Tally::new(|reason: RejectReason| turns.rejections.total(reason.place(), Ordering::Relaxed))
+        });
         into.transitions = self.0.tally(|turns| turns.transitions.tally());
     }
 }

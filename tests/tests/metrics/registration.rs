@@ -71,11 +71,10 @@ fn everything_is_there_before_the_first_call() {
                 SampleValue::Counter(count) => *count == 0,
                 SampleValue::Gauge(level) if family.metric == Metric::STATE => {
                     let standing = sample.labels().any(|(_, state)| state == Position::Closed.as_str());
-                    *level == f64::from(u8::from(standing))
+                    (*level > 0.0) == standing
                 }
-                SampleValue::Gauge(level) => {
-                    *level == if family.metric == Metric::IN_FLIGHT { 0.0 } else { 10.0 }
-                }
+                // Its budget is full.
+                SampleValue::Gauge(level) => (*level > 0.0) == (family.metric == Metric::BUDGET_TOKENS),
                 SampleValue::Histogram(_) => false,
             };
             assert!(at_rest, "{sample:?}");
