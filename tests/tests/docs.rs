@@ -78,3 +78,15 @@ fn the_page_of_events_names_every_field_in_its_order() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "`{name}`: {places:?}");
     }
 }
+
+#[test]
+fn the_page_of_metrics_has_the_table_and_the_example() {
+    let page = include_str!("../../docs/metrics.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `overcurrent_")).collect();
+    let made = overcurrent::Metric::ALL.iter().map(|metric| {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {} | {} | {} |", metric.name, metric.kind.as_str(), labels.join(", "), metric.help)
+    });
+    assert_eq!(rows, made.collect::<Vec<_>>());
+    assert_eq!(block(page, "rust"), include_str!("../../core/examples/metrics.rs"));
+}
