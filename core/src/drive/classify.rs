@@ -31,8 +31,8 @@ pub(crate) fn judge<T, E>(classify: &impl Classify<T, E>, error: E) -> (Verdict,
 /// The default: a value is a success, an error a retryable failure, and a rejection by another
 /// breaker is ignored, as it is no fault of this dependency.
 ///
-/// A rejection is recognised where the error is a [`BreakerOpen`], or a boxed error that is one or
-/// has one among its sources.
+/// A rejection is recognised where the error is a [`BreakerOpen`], or a boxed error (also one of
+/// reqwest-middleware) that is one or has one among its sources.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Standard;
 
@@ -50,6 +50,10 @@ fn is_rejection<E: 'static>(error: &E) -> bool {
     let error: &dyn Any = error;
     if error.is::<BreakerOpen>() || error.downcast_ref::<Error<BreakerOpen>>().is_some_and(rejected) {
         return true;
+    }
+    #[cfg(feature = "reqwest-middleware")]
+    if let Some(reqwest_middleware::Error::Middleware(error)) = error.downcast_ref() {
+        return error.chain().any(<dyn StdError>::is::<BreakerOpen>);
     }
     let boxed: Option<&(dyn StdError + 'static)> = error
         .downcast_ref::<Box<dyn StdError + Send + Sync>>()

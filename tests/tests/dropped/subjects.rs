@@ -58,6 +58,7 @@ fn http_service(guard: Arc<Guard>, script: Arc<Script>) -> Call {
 /// Its caller is the one who tries again.
 fn breaker_service(guard: Arc<Guard>, script: Arc<Script>) -> Call {
     let breaker = Arc::clone(guard.breaker().expect("it has one"));
+    drop(guard);
     let service = service_fn(move |_: u8| {
         let script = Arc::clone(&script);
         async move { script.attempt().await }
