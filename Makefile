@@ -15,6 +15,8 @@ INSTALLED := target/installed-python
 # The environment in which it is measured, with the peers.
 MEASURED := target/bench-python
 WHEELS := target/wheels
+# Those of the core that nothing else in the workspace turns on.
+FEATURES := overcurrent/reqwest-middleware,overcurrent/tower
 
 CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
@@ -63,7 +65,9 @@ prerequisites:
 
 lint: .venv/stamp node_modules/stamp
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features overcurrent/tokio -- --deny warnings
+	cargo clippy --workspace --all-targets --features $(FEATURES) -- --deny warnings
+	tests/features.sh
+	RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --no-deps --package overcurrent --all-features
 	$(VENV)/ruff format --check bindings-python tests benches/python
 	$(VENV)/ruff check bindings-python tests benches/python
 	$(VENV)/mypy
@@ -77,7 +81,7 @@ format: .venv/stamp
 # --- tests ---------------------------------------------------------------------------------------
 
 rust-tests:
-	cargo test --workspace --features overcurrent/tokio
+	cargo test --workspace --features $(FEATURES)
 
 # Every interleaving of the cells' operations, by loom.
 models:

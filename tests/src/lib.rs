@@ -7,3 +7,7 @@ pub mod vectors;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/tracing.md")]
 mod tracing_page {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rust.md")]
+mod guide {}

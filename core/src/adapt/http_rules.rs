@@ -12,7 +12,7 @@ use crate::{
 /// What HTTP says of a call: which requests may be sent again, what an answer means, how long to wait.
 ///
 /// A request may be sent again where its method is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE) or
-/// it carries an idempotency key. What an answer means is said by [`http::classify`](crate::http::classify).
+/// it carries an idempotency key. What an answer means is said by [`http::classify`].
 #[derive(Clone, Debug)]
 pub struct HttpRules {
     header: HeaderName,
