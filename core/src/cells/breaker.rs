@@ -441,6 +441,12 @@ impl BreakerCells {
         self.word(layout::LATE).load(Ordering::Relaxed)
     }
 
+    /// Counts late outcomes from zero again; for who is alone with it, as the child of a fork is.
+    pub fn forget_late(&self) {
+        // ORDERING: relaxed; nobody else is there to see it.
+        self.word(layout::LATE).store(0, Ordering::Relaxed);
+    }
+
     /// The outcomes counted while closed; only with a window are any counted.
     pub fn totals(&self) -> Totals {
         let tallies = self.tallies();

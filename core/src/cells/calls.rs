@@ -9,7 +9,7 @@
 //! INVARIANT: a call has begun before it ends, and who reads the ends first sees no more of them than begins.
 
 use super::{
-    lanes::Lanes,
+    sharded::Sharded,
     sync::{AtomicU64, Ordering, zero},
     tallies::quick_total,
 };
@@ -20,28 +20,28 @@ const HEALTHY: usize = 1;
 /// The calls of one guard in memory.
 #[derive(Debug)]
 pub struct CallCells {
-    lanes: Lanes<2>,
+    counts: Sharded<2>,
     quick: [AtomicU64; 2],
 }
 
 impl CallCells {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self { lanes: Lanes::new(), quick: [zero(), zero()] }
+        Self { counts: Sharded::new(), quick: [zero(), zero()] }
     }
 
     /// A call begins.
     #[inline]
     pub(crate) fn begin(&self) {
         // ORDERING: relaxed; the end of the call orders it, see `end`.
-        self.lanes.add(BEGUN, 1, Ordering::Relaxed);
+        self.counts.add(BEGUN, 1, Ordering::Relaxed);
     }
 
     /// A healthy call ends.
     #[inline]
     pub(crate) fn end(&self) {
         // ORDERING: release, so that who has seen this end sees that the call had begun; on x86 it costs nothing.
-        self.lanes.add(HEALTHY, 1, Ordering::Release);
+        self.counts.add(HEALTHY, 1, Ordering::Release);
     }
 
     /// How many calls were healthy.
@@ -57,7 +57,16 @@ impl CallCells {
     }
 
     fn total(&self, place: usize, ordering: Ordering) -> u64 {
-        quick_total(self.quick[place].load(ordering)).wrapping_add(self.lanes.total(place, ordering))
+        quick_total(self.quick[place].load(ordering)).wrapping_add(self.counts.total(place, ordering))
+    }
+
+    /// Begins at zero again; for who is alone with it, as the child of a fork is.
+    pub(crate) fn clear(&self) {
+        for word in &self.quick {
+            // ORDERING: relaxed; nobody else is there to see it.
+            word.store(0, Ordering::Relaxed);
+        }
+        self.counts.clear();
     }
 
     /// The words that a runtime adds to in place: quick begun, quick healthy.
@@ -81,6 +90,18 @@ mod tests {
         cells.quick()[0].store(5, Ordering::Relaxed);
         cells.quick()[1].store(3, Ordering::Relaxed);
         assert_eq!(calls(&cells), (4, 6));
+    }
+
+    #[test]
+    fn it_can_begin_again() {
+        let cells = CallCells::new();
+        cells.begin();
+        cells.end();
+        cells.quick()[0].store(5, Ordering::Relaxed);
+        cells.clear();
+        assert_eq!((cells.healthy(), cells.begun()), (0, 0));
+        cells.begin();
+        assert_eq!((cells.healthy(), cells.begun()), (0, 1));
     }
 
     #[test]

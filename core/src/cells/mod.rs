@@ -7,10 +7,10 @@ pub mod breaker;
 pub mod budget;
 mod call_window;
 pub mod calls;
-pub(crate) mod lanes;
 pub mod layout;
 #[cfg(all(test, overcurrent_loom))]
 mod models;
+pub(crate) mod sharded;
 mod shards;
 mod sync;
 mod tagged;

@@ -41,6 +41,14 @@ impl<const N: usize> Shards<N> {
         let Some(shards) = self.0.get() else { return 0 };
         shards.iter().fold(0, |sum, shard| sum.wrapping_add(shard.0[place].load(ordering)))
     }
+
+    /// Has all of them begin at zero again; for who is alone with them.
+    pub(crate) fn clear(&self) {
+        for word in self.0.get().iter().flat_map(|shards| shards.iter()).flat_map(|shard| &shard.0) {
+            // ORDERING: relaxed; nobody else is there to see it.
+            word.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Shards {

@@ -413,35 +413,6 @@ impl Breaker {
         self.restore_at(snapshot, self.now())
     }
 
-    /// For a child process right after a fork: it has none of the threads that hold probes, so these are given
-    /// up. Half-open, it goes to the state of its own snapshot, which is open with nothing remaining; else
-    /// nothing happens.
-    ///
-    /// ```
-    /// use overcurrent::{Breaker, BreakerPolicy, ManualClock};
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// let policy = BreakerPolicy::consecutive_failures(1).build()?;
-    /// let breaker = Breaker::with("payments", policy, Arc::new(ManualClock::new()), None);
-    /// breaker.trip(Some(Duration::ZERO))?;
-    /// let probe = breaker.acquire().unwrap();
-    /// assert_eq!(breaker.state().as_str(), "half_open");
-    ///
-    /// breaker.forked();
-    /// assert_eq!(breaker.state().as_str(), "open");
-    /// probe.success(); // comes late
-    /// breaker.acquire().unwrap().success();
-    /// assert_eq!(breaker.state().as_str(), "closed");
-    /// # Ok::<(), overcurrent::InvalidPolicy>(())
-    /// ```
-    pub fn forked(&self) {
-        let now = self.now();
-        if self.state() == Position::HalfOpen {
-            // A snapshot that was just taken can be restored.
-            let _ = self.restore_at(&self.snapshot_at(now), now);
-        }
-    }
-
     /// [`Self::restore`] at an instant since this breaker's creation.
     ///
     /// # Errors
@@ -456,37 +427,5 @@ impl From<&Breaker> for Filter {
     /// The events of this breaker.
     fn from(breaker: &Breaker) -> Self {
         Self::only(About { guard: 0, breaker: breaker.source().number() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{kernel::policy::BreakerDraft, live::clock::ManualClock};
-
-    #[test]
-    fn a_child_forgets_the_probes_of_its_parent_and_nothing_else() {
-        let clock = ManualClock::new();
-        let policy = BreakerDraft::default().consecutive_failures(1).cooldown(Duration::from_secs(1));
-        let policy = policy.cooldown_jitter(0.0).build().expect("the policy is valid");
-        let breaker = Breaker::with("b", policy, Arc::new(clock.clone()), None);
-        breaker.forked();
-        assert_eq!(breaker.state(), Position::Closed);
-        breaker.acquire().expect("it is closed").failure();
-        breaker.forked();
-        assert_eq!(breaker.retry_after(), Some(Span::from_secs(1)), "it stays open as long as it was");
-
-        clock.advance(Duration::from_secs(1));
-        let probe = breaker.acquire().expect("its time is over");
-        assert!(breaker.acquire().is_err());
-        breaker.forked();
-        assert_eq!(
-            (breaker.state(), breaker.reason()),
-            (Position::Open, Some(OpenReason::ConsecutiveFailures))
-        );
-        breaker.acquire().expect("nothing remains").success();
-        assert_eq!(breaker.state(), Position::Closed);
-        probe.failure();
-        assert_eq!((breaker.state(), breaker.late()), (Position::Closed, 1));
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use super::past::Past;
 use crate::{
-    cells::{calls::CallCells, lanes::Lanes},
+    cells::{calls::CallCells, sharded::Sharded},
     kernel::{
         edge::Edge,
         event::News,
@@ -46,6 +46,13 @@ impl<K: Listed, const N: usize> Counters<K, N> {
         if let Some(count) = self.counts.get(key.place()) {
             // ORDERING: release; see `CallCells::end`.
             count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn clear(&self) {
+        for count in &self.counts {
+            // ORDERING: relaxed; nobody else is there to see it.
+            count.store(0, Ordering::Relaxed);
         }
     }
 
@@ -108,7 +115,7 @@ impl GuardCounts {
         Self {
             calls: CallCells::new(),
             trouble: Late::none(),
-            durations: durations.then(|| Box::new(Durations(Lanes::new()))),
+            durations: durations.then(|| Box::new(Durations(Sharded::new()))),
         }
     }
 
@@ -119,6 +126,22 @@ impl GuardCounts {
 
     pub(crate) const fn has_durations(&self) -> bool {
         self.durations.is_some()
+    }
+
+    /// Begins at zero again; for who is alone with it, as the child of a fork is.
+    pub(crate) fn clear(&self) {
+        self.calls.clear();
+        if let Some(Trouble { calls, attempts, retries, give_ups }) =
+            self.trouble.0.get().map(|boxed| &**boxed)
+        {
+            calls.clear();
+            attempts.clear();
+            retries.clear();
+            give_ups.clear();
+        }
+        if let Some(durations) = &self.durations {
+            durations.0.clear();
+        }
     }
 
     fn trouble(&self) -> &Trouble {
@@ -178,7 +201,7 @@ const SUM: usize = Histogram::BUCKETS;
 
 /// How long calls took: the buckets and the sum.
 #[derive(Debug)]
-struct Durations(Lanes<{ Histogram::BUCKETS + 1 }>);
+struct Durations(Sharded<{ Histogram::BUCKETS + 1 }>);
 
 impl Durations {
     fn observe(&self, took: Span) {
@@ -203,7 +226,7 @@ pub(crate) struct BreakerCounts(Late<Turns>);
 #[derive(Debug)]
 struct Turns {
     /// As many threads may be rejected at once.
-    rejections: Lanes<{ RejectReason::ALL.len() }>,
+    rejections: Sharded<{ RejectReason::ALL.len() }>,
     transitions: Counters<Edge, { Edge::COUNT }>,
     past: Past,
 }
@@ -215,7 +238,7 @@ impl BreakerCounts {
 
     fn turns(&self) -> &Turns {
         self.0.made(|| Turns {
-            rejections: Lanes::new(),
+            rejections: Sharded::new(),
             transitions: Counters::new(),
             past: Past::default(),
         })
@@ -231,6 +254,14 @@ impl BreakerCounts {
         let turns = self.turns();
         turns.transitions.add(Edge { from, to, reason });
         turns.past.note(change);
+    }
+
+    /// Begins at zero again, with the same past; for who is alone with it, as the child of a fork is.
+    pub(crate) fn clear(&self) {
+        if let Some(turns) = self.0.0.get() {
+            turns.rejections.clear();
+            turns.transitions.clear();
+        }
     }
 
     /// The last changes of state, the oldest first.

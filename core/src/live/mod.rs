@@ -8,6 +8,7 @@ mod counts;
 pub mod current;
 pub mod events;
 pub mod first;
+mod fork;
 pub mod guard;
 pub mod key;
 pub mod metrics;

@@ -140,6 +140,10 @@ impl<V> Registry<V> {
         self.read().evictions()
     }
 
+    pub(crate) fn forget_evictions(&self) {
+        self.write().forget_evictions();
+    }
+
     // A panic under the lock, as of a clock, leaves the ring whole: all it did was look.
 
     fn read(&self) -> ReadGuard<'_, Ring<V>> {

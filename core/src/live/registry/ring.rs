@@ -73,6 +73,10 @@ impl<V> Ring<V> {
         self.evictions
     }
 
+    pub(super) const fn forget_evictions(&mut self) {
+        self.evictions = 0;
+    }
+
     /// The value at a place.
     pub(super) fn at(&self, place: usize) -> Option<&Arc<V>> {
         self.entries.get(place).map(|entry| &entry.value)

@@ -18,12 +18,12 @@ const READINGS: usize = 64;
 
 /// `N` counters.
 #[derive(Debug)]
-pub(crate) struct Lanes<const N: usize> {
+pub(crate) struct Sharded<const N: usize> {
     words: [AtomicU64; N],
     shards: Shards<N>,
 }
 
-impl<const N: usize> Lanes<N> {
+impl<const N: usize> Sharded<N> {
     /// All zero.
     pub(crate) fn new() -> Self {
         Self { words: std::array::from_fn(|_| zero()), shards: Shards::none() }
@@ -52,6 +52,15 @@ impl<const N: usize> Lanes<N> {
         }
     }
 
+    /// Has all of them begin at zero again; for who is alone with them.
+    pub(crate) fn clear(&self) {
+        for word in &self.words {
+            // ORDERING: relaxed; nobody else is there to see it.
+            word.store(0, Ordering::Relaxed);
+        }
+        self.shards.clear();
+    }
+
     /// What was added at a place.
     pub(crate) fn total(&self, place: usize, ordering: Ordering) -> u64 {
         self.words[place].load(ordering).wrapping_add(self.shards.total(place, ordering))
@@ -66,26 +75,28 @@ mod tests {
 
     #[test]
     fn each_place_has_its_sum_whether_sharded_or_not() {
-        let lanes = Lanes::<2>::new();
-        let totals = || [0, 1].map(|place| lanes.total(place, RELAXED));
-        lanes.add(1, 7, RELAXED);
+        let counters = Sharded::<2>::new();
+        let totals = || [0, 1].map(|place| counters.total(place, RELAXED));
+        counters.add(1, 7, RELAXED);
         assert_eq!(totals(), [0, 7]);
-        lanes.shards.grow();
-        lanes.add(0, 1, RELAXED);
-        lanes.add(1, 2, RELAXED);
+        counters.shards.grow();
+        counters.add(0, 1, RELAXED);
+        counters.add(1, 2, RELAXED);
         assert_eq!(totals(), [1, 9]);
+        counters.clear();
+        assert_eq!(totals(), [0, 0]);
     }
 
     #[test]
     fn only_a_word_that_others_write_to_is_sharded() {
-        let lanes = Lanes::<1>::new();
-        (0..10 * SAMPLE).for_each(|_| lanes.add(0, 1, RELAXED));
-        assert!(lanes.shards.lane().is_none(), "one thread alone fights with nobody");
-        lanes.sample(0, 10 * SAMPLE);
-        assert!(lanes.shards.lane().is_none(), "it is as this thread left it");
-        lanes.sample(0, 5);
-        assert!(lanes.shards.lane().is_some());
-        lanes.add(0, 1, RELAXED);
-        assert_eq!(lanes.total(0, RELAXED), 10 * SAMPLE + 1);
+        let counters = Sharded::<1>::new();
+        (0..10 * SAMPLE).for_each(|_| counters.add(0, 1, RELAXED));
+        assert!(counters.shards.lane().is_none(), "one thread alone fights with nobody");
+        counters.sample(0, 10 * SAMPLE);
+        assert!(counters.shards.lane().is_none(), "it is as this thread left it");
+        counters.sample(0, 5);
+        assert!(counters.shards.lane().is_some());
+        counters.add(0, 1, RELAXED);
+        assert_eq!(counters.total(0, RELAXED), 10 * SAMPLE + 1);
     }
 }
