@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use overcurrent::{Breaker as Core, BreakerPolicy, Dialect, Filter, Instant, Snapshot, Value};
+use overcurrent::{
+    Breaker as Core, BreakerPolicy, Dialect, Filter, Instant, Metrics as Counted, Snapshot, Value, register,
+};
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
@@ -17,8 +19,10 @@ use crate::{
     first, fork,
     hooks::{Hooks, Raw, Settings},
     imported::Imported,
+    metrics::Metrics,
     permit::Permit,
     switch,
+    unused::Unused,
     value::{entries, raw, secs, seed, span},
 };
 
@@ -38,6 +42,8 @@ pub(crate) struct Breaker {
     origin: Option<Instant>,
     pub(crate) settings: Py<Settings>,
     live: OnceLock<Live>,
+    /// What is told of it until then, if it has a name.
+    unused: Option<Arc<Unused>>,
 }
 
 struct Live {
@@ -64,13 +70,15 @@ impl Breaker {
         let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
         let origin = clock.as_ref().map(|clock| Instant::from_nanos(clock.get().now_ns()));
         let time = Time::new(clock);
+        let name: Option<String> = source.extract()?;
         Ok(Self {
-            name: source.extract()?,
             policy: policy.map_err(|error| invalid(&error))?,
             seed: seed.map(self::seed).transpose()?,
             origin,
             settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?,
             live: OnceLock::new(),
+            unused: name.as_deref().map(Unused::named),
+            name,
         })
     }
 
@@ -162,6 +170,16 @@ impl Breaker {
         deliver(text.py())
     }
 
+    /// What it has counted.
+    fn metrics(&self) -> Metrics {
+        Counted::of(&**self.core()).into()
+    }
+
+    /// Where it stands and why, what would change that, and its last changes of state, in words.
+    fn explain(&self) -> String {
+        self.core().explain()
+    }
+
     /// Has `callback` called with each event of the breaker.
     fn subscribe(&self, callback: &Bound<'_, PyAny>) -> PyResult<Subscription> {
         subscribed(self.events(), callback)
@@ -239,6 +257,10 @@ impl Breaker {
             let origin = self.origin.unwrap_or_else(|| clock.now());
             let core = Arc::new(Core::since(name, self.policy.clone(), clock, origin, seed));
             fork::remember(&core);
+            register(&core);
+            if let Some(unused) = &self.unused {
+                unused.used();
+            }
             Live { core, time: Python::attach(|py| time.clone_ref(py)) }
         });
         &live.core
@@ -282,6 +304,7 @@ impl Part {
             origin: None,
             settings: self.settings.clone_ref(py),
             live: OnceLock::from(Live { core: Arc::clone(&self.core), time }),
+            unused: None,
         }
     }
 }

@@ -34,6 +34,7 @@ use pyo3::{
 use crate::{
     error::{Cut, attempt_timeout, breaker_open, deadline_exceeded},
     events::{deliver, deliver_quietly},
+    explain::keep,
     hooks::Settings,
     machine::Machine,
     value::secs,
@@ -132,7 +133,7 @@ impl Call {
     fn resume(&self, py: Python<'_>) -> PyResult<Next> {
         let pause = self.run().pause.take();
         if let Some(span) = pause {
-            self.settings.get().time.slept(py, span)?;
+            self.settings.get().time.slept(py, span).inspect_err(|_| self.cancelled())?;
         }
         let step = self.run().machine.next();
         self.follow(py, step)
@@ -297,7 +298,7 @@ impl Call {
     /// Does what the machine says, up to the next attempt, the end or, in an event loop, a sleep.
     #[inline]
     fn follow(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
-        deliver(py)?;
+        deliver(py).inspect_err(|_| self.cancelled())?;
         match step {
             Step::Attempt(_) => Ok(Next::Attempt),
             Step::Wait(span) => self.wait(py, span),
@@ -316,13 +317,13 @@ impl Call {
                     return Ok(Next::Sleep(if skipped { 0.0 } else { time.pause(span) }));
                 }
                 if !skipped {
-                    time.sleep(py, span)?;
+                    time.sleep(py, span).inspect_err(|_| self.cancelled())?;
                 }
             }
             let step = self.run().machine.next();
             match step {
                 Step::Wait(next) => {
-                    deliver(py)?;
+                    deliver(py).inspect_err(|_| self.cancelled())?;
                     span = next;
                 }
                 step => return self.follow(py, step),
@@ -400,6 +401,7 @@ impl Call {
             (run.machine.who(), run.machine.attempts(), run.machine.elapsed())
         };
         let head = format!("{who} gave up after ");
+        keep(error, attempts, elapsed.unwrap_or_default(), reason);
         let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
         let elapsed = secs(elapsed.unwrap_or_default());
         // An error that refuses the note is handed over without one.

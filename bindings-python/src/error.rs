@@ -28,6 +28,7 @@ macro_rules! class {
         CLASS.get($py)
     }};
 }
+pub(crate) use class;
 
 fn raise(class: PyResult<Bound<'_, PyAny>>, args: impl pyo3::PyErrArguments + 'static) -> PyErr {
     match class.and_then(|class| Ok(class.cast_into::<PyType>()?)) {
@@ -105,10 +106,15 @@ pub(crate) fn invalid_policy_text(path: String, value: String, rule: String) -> 
 /// The message of a `BreakerOpen`.
 #[pyfunction]
 pub(crate) fn breaker_open_text(breaker: String, reason: &str, retry_after: Option<f64>) -> PyResult<String> {
+    open(breaker, reason, retry_after).map(|error| error.to_string())
+}
+
+/// A rejection from what an exception holds.
+pub(crate) fn open(breaker: String, reason: &str, retry_after: Option<f64>) -> PyResult<BreakerOpen> {
     let reason = RejectReason::from_word(reason)
         .ok_or_else(|| PyValueError::new_err(format!("`{reason}` is no reason of a rejection")))?;
     let retry_after = retry_after.map(|seconds| duration(seconds, "retry_after")).transpose()?;
-    Ok(BreakerOpen { breaker: breaker.into(), reason, retry_after }.to_string())
+    Ok(BreakerOpen { breaker: breaker.into(), reason, retry_after })
 }
 
 /// The message of an `AttemptTimeout`.
@@ -130,6 +136,7 @@ pub(crate) fn registry_full_text(name: String, capacity: usize) -> String {
     RegistryFull { name: name.into(), capacity }.to_string()
 }
 
-fn duration(seconds: f64, path: &str) -> PyResult<Span> {
+/// A duration from what an exception holds.
+pub(crate) fn duration(seconds: f64, path: &str) -> PyResult<Span> {
     Span::from_value(&Value::from(seconds), path, Dialect::Python).map_err(|error| invalid(&error))
 }

@@ -8,16 +8,21 @@
 //! ```
 //!
 //! A first attempt is a number where half of it says all: an epoch as an `int`, an instant as a `float`;
-//! else a [`First`]. It is only given where its breaker is closed. To let go of it says nothing, which is
-//! what a call means there that was cancelled before it began; a loop that ends otherwise asks for the call
-//! first.
+//! else a [`First`]. It is only given where its breaker is closed. To let go of a number says nothing, which is
+//! what a call means there that was cancelled before it began; to let go of a [`First`], that it was cancelled. A
+//! loop that ends otherwise asks for the call first.
 //!
 //! Whoever wants to know of the attempt is lent its call. The loop's own dictionary of keyword arguments
 //! keeps it, under the class `Call`, so that the loop finds it when it needs the call itself.
 //!
 //! INVARIANT: the attempt is recorded once: by `ended`, or by the call, but not while that is lent.
 
-use overcurrent::{First as Core, Instant};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use overcurrent::{First as Core, Guard, Instant};
 use pyo3::{
     prelude::*,
     types::{PyDict, PyFloat, PyInt},
@@ -27,6 +32,7 @@ use crate::{
     call::Call,
     error::breaker_open,
     events::deliver,
+    fork,
     hooks::Settings,
     machine::{Machine, Short, Subject},
     switch,
@@ -36,19 +42,56 @@ use crate::{
 #[pyclass(frozen, freelist = 64, module = "overcurrent._core")]
 pub(crate) struct First {
     core: Core,
+    /// The guard that counts the call, and is told if it is let go of.
+    guard: Option<Arc<Guard>>,
+    /// Whether it is recorded, or has become a `Call`.
+    over: AtomicBool,
+    /// How many forks there had been when it began, or went on.
+    forks: AtomicU32,
 }
 
 impl First {
-    /// The first attempt that `begin` gave, if it did.
+    /// The first attempt that `begin` gave, if it did, and the object that it is.
     #[inline]
-    fn of(begun: &Bound<'_, PyAny>) -> PyResult<Option<Core>> {
+    fn of<'b>(begun: &'b Bound<'_, PyAny>) -> PyResult<Option<(Core, Option<&'b Self>)>> {
         if begun.is_exact_instance_of::<PyInt>() {
-            return Ok(Some(Short::Epoch(begun.extract()?).into()));
+            return Ok(Some((Short::Epoch(begun.extract()?).into(), None)));
         }
         if let Ok(nanos) = begun.cast_exact::<PyFloat>() {
-            return Ok(Some(Short::Started(instant(nanos.value())).into()));
+            return Ok(Some((Short::Started(instant(nanos.value())).into(), None)));
         }
-        Ok(begun.cast_exact::<Self>().ok().map(|first| first.get().core))
+        Ok(begun.cast_exact::<Self>().ok().map(|first| (first.get().core, Some(first.get()))))
+    }
+
+    /// Where it goes on in the child of a fork, it is counted there from here on.
+    #[inline]
+    fn go_on(&self) {
+        // ORDERING: relaxed; only with the GIL held.
+        if self.forks.load(Ordering::Relaxed) != fork::forks()
+            && let Some(guard) = &self.guard
+        {
+            guard.inherited();
+            self.forks.store(fork::forks(), Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn end(&self) {
+        // ORDERING: as above.
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for First {
+    /// Somebody interrupted the loop that had it: where a signal is handled, an exception can come between any two
+    /// of its steps.
+    fn drop(&mut self) {
+        if !*self.over.get_mut()
+            && *self.forks.get_mut() == fork::forks()
+            && let Some(guard) = &self.guard
+        {
+            guard.adopt(self.core).cancelled();
+        }
     }
 }
 
@@ -122,7 +165,10 @@ fn attempt<'py>(
     Ok(Some(match subject.short(core) {
         Some(Short::Epoch(epoch)) => epoch.into_pyobject(py)?.into_any(),
         Some(Short::Started(started)) => PyFloat::new(py, nanos(started)).into_any(),
-        None => Bound::new(py, First { core })?.into_any(),
+        None => {
+            let (guard, over, forks) = (subject.counting(), AtomicBool::new(false), fork::forks().into());
+            Bound::new(py, First { core, guard, over, forks })?.into_any()
+        }
     }))
 }
 
@@ -130,10 +176,17 @@ fn attempt<'py>(
 /// is a success. Where not, ask the call.
 #[inline]
 pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match First::of(begun)? {
-        Some(first) if subject.succeeded(first) => deliver(py).map(|()| true),
-        _ => Ok(false),
+    let Some((first, object)) = First::of(begun)? else { return Ok(false) };
+    if let Some(object) = object {
+        object.go_on();
     }
+    if !subject.succeeded(first) {
+        return Ok(false);
+    }
+    if let Some(object) = object {
+        object.end();
+    }
+    deliver(py).map(|()| true)
 }
 
 /// The call of what `begin` gave, for its loop, whose keyword arguments may keep it.
@@ -145,15 +198,23 @@ pub(crate) fn full<'py>(
     blocking: bool,
 ) -> PyResult<Bound<'py, Call>> {
     let py = begun.py();
-    let Some(first) = First::of(begun)? else { return Ok(begun.cast::<Call>()?.clone()) };
+    let Some((first, object)) = First::of(begun)? else { return Ok(begun.cast::<Call>()?.clone()) };
     let key = py.get_type::<Call>();
-    if let Some(lent) = kwargs.get_item(&key)? {
+    let call = if let Some(lent) = kwargs.get_item(&key)? {
         kwargs.del_item(&key)?;
         let call = lent.cast_into::<Call>()?;
         call.get().take_back(blocking);
-        return Ok(call);
+        call
+    } else {
+        if let Some(object) = object {
+            object.go_on();
+        }
+        Bound::new(py, Call::new(settings.clone_ref(py), subject.adopt(first), blocking))?
+    };
+    if let Some(object) = object {
+        object.end();
     }
-    Bound::new(py, Call::new(settings.clone_ref(py), subject.adopt(first), blocking))
+    Ok(call)
 }
 
 /// The call of what `begin` gave, for somebody else.
@@ -164,10 +225,13 @@ pub(crate) fn lend<'py>(
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, Call>> {
     let py = begun.py();
-    let Some(first) = First::of(begun)? else { return Ok(begun.cast::<Call>()?.clone()) };
+    let Some((first, object)) = First::of(begun)? else { return Ok(begun.cast::<Call>()?.clone()) };
     let key = py.get_type::<Call>();
     if let Some(lent) = kwargs.get_item(&key)? {
         return Ok(lent.cast_into::<Call>()?);
+    }
+    if let Some(object) = object {
+        object.go_on();
     }
     let call = Bound::new(py, Call::lent(settings.clone_ref(py), subject.adopt(first)))?;
     kwargs.set_item(key, &call)?;

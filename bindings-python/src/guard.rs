@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use overcurrent::{
-    Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, PolicyDocument, Registry, Surrounds, Value,
+    Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, Metrics as Counted, PolicyDocument, Registry,
+    Surrounds, Value, register,
 };
 use pyo3::{
     PyTraverseError, PyVisit,
@@ -20,8 +21,9 @@ use crate::{
     events::{Subscription, subscribed},
     first, fork,
     hooks::{Hooks, Raw, Settings},
+    metrics::Metrics,
     retry::{Retry, retry_fields},
-    value::{entries, raw, seed},
+    value::{entries, flag, raw, seed},
 };
 
 /// A validated policy from a document.
@@ -102,6 +104,7 @@ impl Guard {
         hooks: Raw<'_>,
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
+        durations: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         if let Ok(kept) = source.cast::<Kept>() {
             return Ok(kept.get().guard(py));
@@ -116,15 +119,17 @@ impl Guard {
             seed,
             breaker: brought.breaker.as_ref().map(|breaker| breaker.get().adopted(&name, &time, seed)),
             budget: brought.budget.as_ref().map(|budget| budget.get().adopted(&time)),
-            durations: false,
+            durations: flag(durations, "durations")?,
         };
         let core = Core::with(name, policy, surrounds, Dialect::Python).map_err(|error| invalid(&error))?;
-        let settings = Py::new(py, Settings { hooks, time })?;
+        let (core, settings) = (Arc::new(core), Py::new(py, Settings { hooks, time })?);
         if let Some(own) = core.breaker().filter(|_| brought.breaker.is_none()) {
             fork::remember(own);
         }
+        fork::remember(&core);
+        register(&core);
         let Brought { breaker, budget, .. } = brought;
-        Ok(Self { core: Arc::new(core), settings, breaker, budget, _registry: None })
+        Ok(Self { core, settings, breaker, budget, _registry: None })
     }
 
     /// Its name.
@@ -163,6 +168,16 @@ impl Guard {
     /// Has `callback` called with each event of the guard and of its breaker.
     fn subscribe(&self, callback: &Bound<'_, PyAny>) -> PyResult<Subscription> {
         subscribed(self.events(), callback)
+    }
+
+    /// What it and its breaker have counted.
+    fn metrics(&self) -> Metrics {
+        Counted::of(&*self.core).into()
+    }
+
+    /// What its calls have come to, and where its breaker stands, in words.
+    fn explain(&self) -> String {
+        self.core.explain()
     }
 
     /// Whether attempts are bounded in time.

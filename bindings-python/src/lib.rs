@@ -9,6 +9,7 @@ mod call;
 mod clock;
 mod error;
 mod events;
+mod explain;
 mod first;
 mod fork;
 mod guard;
@@ -16,12 +17,15 @@ mod hooks;
 mod http;
 mod imported;
 mod machine;
+mod metrics;
 mod permit;
 mod registry;
 mod retry;
 mod subscribe;
 mod switch;
+mod unused;
 mod value;
+mod weakly;
 
 use pyo3::prelude::*;
 
@@ -42,11 +46,13 @@ mod _core {
             registry_full_text,
         },
         events::Subscription,
+        explain::explain,
         first::First,
         fork::{after_fork, before_fork},
         guard::{Guard, Kept, Policy},
         hooks::Failure,
         http::{HttpRequest, grpc_verdict, http_authority, http_retry_after_header},
+        metrics::{Family, Histogram, Metrics, Sample, all_metrics, metrics},
         permit::Permit,
         registry::Registry,
         retry::{Retry, RetryCall, Stop, Wait},

@@ -18,7 +18,7 @@ use overcurrent::{
     },
 };
 
-use crate::switch;
+use crate::{fork::forks, switch};
 
 /// What calls go through.
 pub(crate) trait Subject {
@@ -28,6 +28,10 @@ pub(crate) trait Subject {
     fn succeeded(&self, first: First) -> bool;
     /// A first attempt in short, where one half says all.
     fn short(&self, first: First) -> Option<Short>;
+    /// The guard that waits for the end of a call that has begun, if that counts calls.
+    fn counting(&self) -> Option<Arc<Guard>> {
+        None
+    }
     /// The rejection of a call that begins now, where that is certain, and the call is over with it.
     fn refused(&self) -> Option<BreakerOpen> {
         None
@@ -43,6 +47,11 @@ pub(crate) trait Subject {
 }
 
 impl Subject for Arc<Guard> {
+    #[inline]
+    fn counting(&self) -> Option<Arc<Guard>> {
+        Some(Self::clone(self))
+    }
+
     #[inline]
     fn refused(&self) -> Option<BreakerOpen> {
         Guard::refused(self)
@@ -182,6 +191,8 @@ pub(crate) struct GuardRun {
     begun: Option<Instant>,
     /// The waits that were not slept: its time is ahead of the clock by so much.
     skipped: Span,
+    /// How many forks there had been when it was last looked at.
+    forks: u32,
 }
 
 /// Through a breaker alone.
@@ -224,6 +235,7 @@ impl Machine {
     pub(crate) fn next(&mut self) -> Step {
         let number = match self {
             Self::Guard(run) => {
+                run.go_on();
                 let now = run.begun.take().unwrap_or_else(|| run.now());
                 return run.call.next(run.guard.policy(), &*run.guard, now);
             }
@@ -249,6 +261,7 @@ impl Machine {
     pub(crate) fn settled(&mut self, verdict: Verdict) -> Settled {
         let step = match self {
             Self::Guard(run) => {
+                run.go_on();
                 let now = run.now();
                 return run.call.settled(run.guard.policy(), &*run.guard, verdict, now);
             }
@@ -279,6 +292,7 @@ impl Machine {
     pub(crate) fn cut(&mut self) -> Settled {
         match self {
             Self::Guard(run) => {
+                run.go_on();
                 let now = run.now();
                 run.call.cut(run.guard.policy(), &*run.guard, now)
             }
@@ -290,6 +304,7 @@ impl Machine {
     pub(crate) fn cancelled(&mut self) {
         match self {
             Self::Guard(run) => {
+                run.go_on();
                 let now = run.now();
                 run.call.cancelled(&*run.guard, now);
             }
@@ -374,7 +389,14 @@ impl Machine {
 
 impl GuardRun {
     fn of(call: Call, begun: Option<Instant>, guard: &Arc<Guard>) -> Self {
-        Self { call, begun, skipped: Span::ZERO, guard: Arc::clone(guard) }
+        Self { call, begun, skipped: Span::ZERO, forks: forks(), guard: Arc::clone(guard) }
+    }
+
+    /// Where it goes on in the child of a fork, it is counted there from here on.
+    fn go_on(&mut self) {
+        if std::mem::replace(&mut self.forks, forks()) != forks() {
+            self.guard.inherited();
+        }
     }
 
     fn now(&self) -> Instant {

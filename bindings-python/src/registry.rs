@@ -11,7 +11,8 @@ use std::{
 };
 
 use overcurrent::{
-    Clock, Dialect, Guard as Core, GuardPolicy, InvalidPolicy, Name, Registry as Guards, Surrounds,
+    Clock, Dialect, Guard as Core, GuardPolicy, InvalidPolicy, Metrics as Counted, Name, Registry as Guards,
+    Surrounds, register,
 };
 use pyo3::{
     PyTraverseError, PyVisit,
@@ -27,7 +28,8 @@ use crate::{
     fork,
     guard::{Guard, Kept, read},
     hooks::{Hooks, Raw, Settings},
-    value::{raw, seed},
+    metrics::Metrics,
+    value::{flag, raw, seed},
 };
 
 /// How many objects of Python's are remembered before the dead ones are looked for.
@@ -42,6 +44,7 @@ pub(crate) struct Registry {
     policy: GuardPolicy,
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
+    durations: bool,
     settings: Py<Settings>,
     budget: Option<Py<Budget>>,
     seen: Mutex<Seen>,
@@ -63,6 +66,7 @@ impl Registry {
         hooks: Raw<'_>,
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
+        durations: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let py = policy.py();
         let capacity = self::capacity(capacity)?;
@@ -79,14 +83,19 @@ impl Registry {
         if let Some(budget) = &brought.budget {
             budget.get().adopted(&time);
         }
-        let guards = Arc::new(Guards::new(capacity));
+        let seed = seed.map(self::seed).transpose()?;
+        let durations = flag(durations, "durations")?;
+        let guards = Guards::new(capacity);
+        let guards = Arc::new(if let Some(name) = name { guards.named(name) } else { guards });
         fork::remember(&guards);
+        register(&guards);
         Ok(Self {
             guards,
             prefix: name.map(|name| format!("{name}/")).unwrap_or_default(),
             policy,
             clock: time.clock(),
-            seed: seed.map(self::seed).transpose()?,
+            seed,
+            durations,
             settings: Py::new(py, Settings { hooks, time })?,
             budget: brought.budget,
             seen: Mutex::new(Seen { objects: HashMap::new(), sweep_at: FIRST_SWEEP }),
@@ -134,6 +143,11 @@ impl Registry {
         Ok(guard.clone().into_any())
     }
 
+    /// What its guards have counted, and how many have made room for others.
+    fn metrics(&self) -> Metrics {
+        Counted::of(&*self.guards).into()
+    }
+
     /// The keys that it holds.
     fn keys(&self) -> Vec<String> {
         self.guards.values().map(|core| core.name()[self.prefix.len()..].to_owned()).collect()
@@ -176,7 +190,7 @@ impl Registry {
             seed: self.seed,
             breaker: None,
             budget: self.budget.as_ref().map(|budget| budget.get().adopted(&self.settings.get().time)),
-            durations: false,
+            durations: self.durations,
         };
         let made = Core::with(name, self.policy.clone(), surrounds, Dialect::Python);
         let made = made.map_err(|error| invalid(&error))?;

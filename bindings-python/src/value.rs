@@ -47,6 +47,15 @@ fn nested(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     Ok(Value::Other(object.repr()?.to_cow()?.into_owned()))
 }
 
+/// Whether something is to be so.
+pub(crate) fn flag(given: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
+    if let Ok(flag) = given.cast::<PyBool>() {
+        return Ok(flag.is_true());
+    }
+    let value = raw(given)?.to_string();
+    Err(invalid(&InvalidPolicy { path: path.into(), value, rule: "must be true or false".into() }))
+}
+
 /// The entries of a mapping, each value read by `read`, which is told its name.
 pub(crate) fn entries(
     mapping: &Bound<'_, PyMapping>,

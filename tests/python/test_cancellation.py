@@ -86,7 +86,7 @@ def test_a_wait_can_be_cancelled() -> None:
     async def main() -> None:
         from overcurrent import _tasks
 
-        async def sleep(seconds: float) -> None:
+        async def sleep(call: Any, seconds: float) -> None:
             assert seconds == 3600
             await forever()
 

@@ -188,7 +188,7 @@ def test_an_error_from_before_a_wait_is_still_the_own_one(way: str, monkeypatch:
         slept.append(seconds)
         force_open()
 
-    async def sleep_later(seconds: float) -> None:
+    async def sleep_later(call: Any, seconds: float) -> None:
         sleep(seconds)
 
     monkeypatch.setattr(time, "sleep", sleep)

@@ -9,7 +9,8 @@
 
 A `Guard` surrounds a call with a deadline, retries, a breaker and a timeout for each attempt;
 `Breaker` and `Retry` are parts of it that can be used alone. A duration is a `timedelta`, seconds, or
-text such as `"250ms"`. What was decided and why is told to `subscribe`, and to the logger `overcurrent`.
+text such as `"250ms"`. What was decided and why is told to `subscribe`, and to the logger `overcurrent`;
+`metrics` is what was counted, and `explain` says why a call failed.
 """
 
 from overcurrent import _fork as _fork
@@ -18,13 +19,19 @@ from overcurrent._breaker import Breaker
 from overcurrent._core import (
     Budget,
     Failure,
+    Family,
+    Histogram,
     ManualClock,
+    Metrics,
     Permit,
     RetryCall,
+    Sample,
     Stop,
     Subscription,
     Wait,
     __version__,
+    explain,
+    metrics,
     subscribe,
 )
 from overcurrent._errors import (
@@ -85,11 +92,14 @@ __all__ = [
     "Duration",
     "Event",
     "Failure",
+    "Family",
     "Guard",
     "GuardPolicy",
+    "Histogram",
     "InvalidPolicy",
     "Jitter",
     "ManualClock",
+    "Metrics",
     "OvercurrentError",
     "Permit",
     "Registry",
@@ -97,6 +107,7 @@ __all__ = [
     "Retry",
     "RetryCall",
     "RetryPolicy",
+    "Sample",
     "Stop",
     "Subscription",
     "Verdict",
@@ -106,8 +117,10 @@ __all__ = [
     "constant",
     "current_attempt",
     "events",
+    "explain",
     "exponential",
     "linear",
+    "metrics",
     "proportional",
     "schedule",
     "subscribe",

@@ -158,7 +158,7 @@ class AsyncBlockAttempts:
                     if error is None:
                         raise StopAsyncIteration
                     raise error
-                await library().sleep(step)
+                await library().sleep(call, step)
                 step = call.resume()
         finally:
             del error  # its traceback holds this frame

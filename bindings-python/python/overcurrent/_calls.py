@@ -71,7 +71,7 @@ class Caller:
         call = self.begin_async()
         if type(call) is Call:
             while (step := call.resume()) is not True:
-                await library().sleep(step)
+                await library().sleep(call, step)
         while True:
             try:
                 if self.bounded:
@@ -84,7 +84,7 @@ class Caller:
                 while step is not True:
                     if step is False:
                         raise
-                    await library().sleep(step)
+                    await library().sleep(call, step)
                     step = call.resume()
             else:
                 if not self.bounded and self.ended(call):
@@ -94,7 +94,7 @@ class Caller:
                 while step is not True:
                     if step is False:
                         return value
-                    await library().sleep(step)
+                    await library().sleep(call, step)
                     step = call.resume()
 
     # A function keeps its type, with overloads and all; from any other callable comes a function of the same
@@ -172,7 +172,7 @@ class Caller:
             call = begin()
             if type(call) is Call:
                 while (step := call.resume()) is not True:
-                    await library().sleep(step)
+                    await library().sleep(call, step)
             while True:
                 try:
                     if bounded:
@@ -185,7 +185,7 @@ class Caller:
                     while step is not True:
                         if step is False:
                             raise
-                        await library().sleep(step)
+                        await library().sleep(call, step)
                         step = call.resume()
                 else:
                     if not bounded and ended(call):
@@ -195,7 +195,7 @@ class Caller:
                     while step is not True:
                         if step is False:
                             return value
-                        await library().sleep(step)
+                        await library().sleep(call, step)
                         step = call.resume()
 
         return guarded

@@ -1,12 +1,13 @@
 """The extension module, in Rust.
 
-`Budget`, `Failure`, `ManualClock`, `Permit`, `RetryCall`, `Stop`, `Subscription`, `Wait` and `subscribe` are
-public, in `overcurrent`; the rest is what the package is built on.
+`Budget`, `Failure`, `Family`, `Histogram`, `ManualClock`, `Metrics`, `Permit`, `RetryCall`, `Sample`,
+`Stop`, `Subscription`, `Wait`, `explain`, `metrics` and `subscribe` are public, in `overcurrent`; the rest is
+what the package is built on.
 """
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 from typing_extensions import disjoint_base
 
@@ -203,6 +204,113 @@ def subscribe(
     """
 
 @final
+class Histogram:
+    """How long calls took, counted by size."""
+
+    @property
+    def buckets(self) -> tuple[tuple[float, int], ...]:
+        """The upper bound of each bucket in seconds, the last infinite; and how many there were up to it."""
+
+    @property
+    def sum(self) -> float:
+        """All of them together, in seconds."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Sample:
+    """One value of a metric."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels, each with its value."""
+
+    @property
+    def value(self) -> int | float | Histogram:
+        """Its value: an integer of a counter, a float of a gauge."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Family:
+    """A metric with its samples."""
+
+    @property
+    def name(self) -> str:
+        """Its name, the same in every language; that of a counter ends in `_total`."""
+
+    @property
+    def kind(self) -> Literal["counter", "gauge", "histogram"]:
+        """How it moves."""
+
+    @property
+    def help(self) -> str:
+        """What it tells, in a sentence."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its labels, the first of which is whose it is."""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Its samples, in one order."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Metrics:
+    """What guards, breakers and registries have counted, read at one moment. As text it is `prometheus()`."""
+
+    PROMETHEUS: Final[str]
+    """The content type of `prometheus()`."""
+    OPENMETRICS: Final[str]
+    """The content type of `openmetrics()`."""
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The metrics that have samples, in one order."""
+
+    def prometheus(self) -> str:
+        """Return them as Prometheus text, version 0.0.4."""
+
+    def openmetrics(self) -> str:
+        """Return them as OpenMetrics text, version 1.0.0."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+def metrics() -> Metrics:
+    """Return what all guards, breakers and registries of the process have counted.
+
+    Each is there from when it is made, with everything at zero, until nothing holds it any more. Of several
+    with the same name the values are added up. A child of a fork begins at zero.
+
+        import overcurrent
+
+        guard = overcurrent.Guard("payments")
+        guard.call(print, "paid")
+        assert 'overcurrent_calls_total{guard="payments",outcome="success"} 1' in str(overcurrent.metrics())
+    """
+
+def all_metrics() -> tuple[Family, ...]: ...
+def explain(error: BaseException, /) -> str | None:
+    """Say what became of the call that ended with an error, and why it was not tried again.
+
+    In words for people, the same in every language, with nothing of the error's own text. None where no call
+    was given up with it.
+
+        import overcurrent
+
+        try:
+            overcurrent.Guard("payments", retry=False).call(open, "/nowhere")
+        except OSError as error:
+            print(overcurrent.explain(error))  # failed in 1 attempt within 0.1 ms, not tried again: …
+    """
+
+@final
 class Policy:
     """A validated policy from a document."""
 
@@ -253,6 +361,7 @@ class Guard:
         hooks: _Hooks,
         clock: ManualClock | None,
         seed: int | None,
+        durations: bool,
     ) -> Self: ...
     @property
     def name(self) -> str:
@@ -270,6 +379,15 @@ class Guard:
 
     def subscribe(self, callback: Callable[[Event], object]) -> Subscription:
         """Have `callback` called with its events and its breaker's; see `overcurrent.subscribe`."""
+
+    def metrics(self) -> Metrics:
+        """Return what it and its breaker have counted; see `overcurrent.metrics`."""
+
+    def explain(self) -> str:
+        """Say what its calls have come to, and what `Breaker.explain` says of its breaker.
+
+        In words for people, the same in every language; nothing that a program should look into.
+        """
 
     def begin(self) -> Begun: ...
     def begin_async(self) -> Begun: ...
@@ -352,6 +470,15 @@ class Breaker:
     def subscribe(self, callback: Callable[[Event], object]) -> Subscription:
         """Have `callback` called with its events; see `overcurrent.subscribe`."""
 
+    def metrics(self) -> Metrics:
+        """Return what it has counted; see `overcurrent.metrics`."""
+
+    def explain(self) -> str:
+        """Say where it stands, why, what would change that, and which changes of state were the last.
+
+        In words for people, the same in every language; nothing that a program should look into.
+        """
+
     def begin(self) -> Begun: ...
     def begin_async(self) -> Begun: ...
     def ended(self, begun: Begun, /) -> bool: ...
@@ -400,6 +527,7 @@ class Registry:
         hooks: _Hooks,
         clock: ManualClock | None,
         seed: int | None,
+        durations: bool,
     ) -> Self: ...
     def enter(self, key: str) -> overcurrent.Guard | Kept: ...
     def find(self, key: str) -> overcurrent.Guard | Kept | None: ...
@@ -413,6 +541,9 @@ class Registry:
     @property
     def capacity(self) -> int:
         """How many guards it may hold."""
+
+    def metrics(self) -> Metrics:
+        """Return what its guards have counted; see `overcurrent.metrics`."""
 
     @property
     def evictions(self) -> int:

@@ -34,7 +34,7 @@ class Guard(_core.Guard, Caller, Repeating):
     nothing about the dependency, are not counted and not retried. `classify` is asked first, about
     every result. Where a guard has none of these, those of its retry or breaker hold.
 
-    `clock` and `seed` are for tests.
+    `durations` has it measure how long its calls take, for `metrics`. `clock` and `seed` are for tests.
     """
 
     __slots__ = ("__weakref__", "_breaker")
@@ -50,6 +50,7 @@ class Guard(_core.Guard, Caller, Repeating):
         classify: Classify | None = None,
         clock: ManualClock | None = None,
         seed: int | None = None,
+        durations: bool = False,
         **policy: Unpack[GuardPolicy],
     ) -> Self:
         """Make a guard of the fields of its policy.
@@ -57,7 +58,7 @@ class Guard(_core.Guard, Caller, Repeating):
         Raises:
             InvalidPolicy: a field breaks a rule.
         """
-        return cls._of(name, policy, on, ignore, classify, clock, seed)
+        return cls._of(name, policy, on, ignore, classify, clock, seed, durations)
 
     @classmethod
     def from_file(
@@ -70,6 +71,7 @@ class Guard(_core.Guard, Caller, Repeating):
         classify: Classify | None = None,
         clock: ManualClock | None = None,
         seed: int | None = None,
+        durations: bool = False,
     ) -> Self:
         """Make the guard `name` of a policy file, TOML or JSON by its ending.
 
@@ -80,7 +82,7 @@ class Guard(_core.Guard, Caller, Repeating):
         path = os.fspath(path)
         with open(path, encoding="utf-8") as file:
             policy = _core.Policy(path, file.read(), name)
-        return cls._of(name, policy, on, ignore, classify, clock, seed)
+        return cls._of(name, policy, on, ignore, classify, clock, seed, durations)
 
     @classmethod
     def from_text(
@@ -94,6 +96,7 @@ class Guard(_core.Guard, Caller, Repeating):
         classify: Classify | None = None,
         clock: ManualClock | None = None,
         seed: int | None = None,
+        durations: bool = False,
     ) -> Self:
         """Make the guard `name` of the text of a policy document.
 
@@ -101,7 +104,7 @@ class Guard(_core.Guard, Caller, Repeating):
             InvalidPolicy: the policy is not there or breaks a rule.
         """
         policy = _core.Policy(f"document.{format}", text, name)
-        return cls._of(name, policy, on, ignore, classify, clock, seed)
+        return cls._of(name, policy, on, ignore, classify, clock, seed, durations)
 
     @classmethod
     def _of(
@@ -113,8 +116,9 @@ class Guard(_core.Guard, Caller, Repeating):
         classify: Classify | None,
         clock: ManualClock | None,
         seed: int | None,
+        durations: bool,
     ) -> Self:
-        guard = _core.Guard.__new__(cls, name, policy, (on, ignore, classify), clock, seed)
+        guard = _core.Guard.__new__(cls, name, policy, (on, ignore, classify), clock, seed, durations)
         given, own = guard.given_breaker, guard.own_breaker
         if isinstance(given, Breaker):
             guard._breaker = given

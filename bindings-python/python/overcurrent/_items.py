@@ -41,7 +41,7 @@ def wrap_generator(
         call = self.full_async(begun, kwargs)
         step = call.resume() if begun is call else True
         while step is not True:
-            _sleep(step)
+            _sleep(call, step)
             step = call.resume()
         while True:
             ended = False
@@ -56,7 +56,7 @@ def wrap_generator(
                 while step is not True:
                     if step is False:
                         raise
-                    _sleep(step)
+                    _sleep(call, step)
                     step = call.resume()
                 continue
             try:
@@ -68,7 +68,7 @@ def wrap_generator(
                 break
             items.close()
             while step is not True:
-                _sleep(step)
+                _sleep(call, step)
                 step = call.resume()
         del begun, call  # nobody is inside the attempt any more
         if ended:
@@ -105,7 +105,7 @@ def wrap_async_generator(
         call = self.full_async(begun, kwargs)
         step = call.resume() if begun is call else True
         while step is not True:
-            await library().sleep(step)
+            await library().sleep(call, step)
             step = call.resume()
         while True:
             item, ended = None, False
@@ -132,7 +132,7 @@ def wrap_async_generator(
                 while step is not True:
                     if step is False:
                         raise
-                    await library().sleep(step)
+                    await library().sleep(call, step)
                     step = call.resume()
                 continue
             try:
@@ -144,7 +144,7 @@ def wrap_async_generator(
                 break
             await items.aclose()
             while step is not True:
-                await library().sleep(step)
+                await library().sleep(call, step)
                 step = call.resume()
         del begun, call  # nobody is inside the attempt any more
         if ended:
@@ -165,9 +165,14 @@ def wrap_async_generator(
     return guarded
 
 
-def _sleep(seconds: float) -> None:
+def _sleep(call: Call, seconds: float) -> None:
+    """Sleep for so many seconds; where that is interrupted, the call is over."""
     if seconds:
-        time.sleep(seconds)
+        try:
+            time.sleep(seconds)
+        except BaseException:
+            call.cancelled()
+            raise
 
 
 def _leave(token: Token[Call]) -> None:

@@ -51,6 +51,7 @@ class Registry(_core.Registry):
         classify: Classify | None = None,
         clock: ManualClock | None = None,
         seed: int | None = None,
+        durations: bool = False,
         **policy: Unpack[GuardPolicy],
     ) -> Self:
         """Make an empty registry for at most `capacity` guards (at least 1).
@@ -58,7 +59,9 @@ class Registry(_core.Registry):
         Raises:
             InvalidPolicy: a field breaks a rule, or is a live `Breaker`: each key has one of its own.
         """
-        return _core.Registry.__new__(cls, name, capacity, policy, (on, ignore, classify), clock, seed)
+        return _core.Registry.__new__(
+            cls, name, capacity, policy, (on, ignore, classify), clock, seed, durations
+        )
 
     @classmethod
     def from_file(
@@ -72,6 +75,7 @@ class Registry(_core.Registry):
         classify: Classify | None = None,
         clock: ManualClock | None = None,
         seed: int | None = None,
+        durations: bool = False,
     ) -> Self:
         """Make an empty registry for guards of the policy `name` of a policy file, TOML or JSON.
 
@@ -82,7 +86,9 @@ class Registry(_core.Registry):
         path = os.fspath(path)
         with open(path, encoding="utf-8") as file:
             policy = _core.Policy(path, file.read(), name)
-        return _core.Registry.__new__(cls, name, capacity, policy, (on, ignore, classify), clock, seed)
+        return _core.Registry.__new__(
+            cls, name, capacity, policy, (on, ignore, classify), clock, seed, durations
+        )
 
     def guard(self, key: str) -> Guard:
         """Return the guard of a key, which is made if it is not there.
@@ -123,4 +129,4 @@ class Registry(_core.Registry):
     def _seen(self, found: Guard | _core.Kept) -> Guard:
         if isinstance(found, Guard):
             return found
-        return self.see(Guard._of(found, {}, Exception, (), None, None, None))
+        return self.see(Guard._of(found, {}, Exception, (), None, None, None, False))

@@ -36,9 +36,13 @@ _left: set[Future[Any]] = set()
 """Attempts left behind that have not ended; the event loop itself would not keep them."""
 
 
-async def sleep(delay: float) -> None:
-    """Sleep for so many seconds."""
-    await asyncio.sleep(delay)
+async def sleep(call: Call, delay: float) -> None:
+    """Sleep for so many seconds between attempts; where that is interrupted, the call is over."""
+    try:
+        await asyncio.sleep(delay)
+    except BaseException:
+        call.cancelled()
+        raise
 
 
 async def carry(call: Call, attempt: Awaitable[R]) -> Future[R]:

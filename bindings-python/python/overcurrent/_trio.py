@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from overcurrent._library import Timer
 
 
-async def sleep(delay: float) -> None:
-    """Sleep for so many seconds."""
-    await trio.sleep(delay)
+async def sleep(call: Call, delay: float) -> None:
+    """Sleep for so many seconds between attempts; where that is interrupted, the call is over."""
+    try:
+        await trio.sleep(delay)
+    except BaseException:
+        call.cancelled()
+        raise
 
 
 class Returned:
