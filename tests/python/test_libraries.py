@@ -28,6 +28,7 @@ from overcurrent import (
     constant,
     current_attempt,
 )
+from overcurrent.testing import capture_events
 
 
 class Leaping(selectors.DefaultSelector):
@@ -451,6 +452,23 @@ def test_an_error_beside_the_cut_of_a_trio_function_is_discarded(clock: ManualCl
             clock.advance("1s")
 
     trio.run(main)
+
+
+def test_a_trio_call_that_is_closed_elsewhere_counts_as_cancelled() -> None:
+    """As a garbage collector closes it: outside its task and its context."""
+    guard = Guard("g", breaker=TWO)
+    calls = []
+
+    async def main() -> None:
+        call = guard.acall(trio.sleep_forever)
+        call.send(None)
+        calls.append(call)
+
+    trio.run(main)
+    with capture_events(guard=guard) as heard:
+        calls[0].close()
+    assert heard == []
+    assert counted(guard) == 0
 
 
 def test_nothing_is_imported_that_is_not_in_use() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 
 from overcurrent._core import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextvars import Token
     from types import FrameType
 
     from overcurrent._policy import StopReason
@@ -21,6 +23,12 @@ Where that is a first attempt, what it goes through is `self`, and `kwargs` keep
 
 running: ContextVar[Call] = ContextVar("overcurrent_running")
 """The call under way, where it is asynchronous and bounded in time."""
+
+
+def leave(token: Token[Call]) -> None:
+    """Leave an attempt; who closes a coroutine that nobody awaits any more is in another context."""
+    with suppress(ValueError):
+        running.reset(token)
 
 
 class Attempt:

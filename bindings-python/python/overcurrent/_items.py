@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import functools
 import time
-from contextlib import suppress
 
-from overcurrent._attempt import running
+from overcurrent._attempt import leave, running
 from overcurrent._core import Cut
 from overcurrent._library import library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
-    from contextvars import Token
     from typing import Any, ParamSpec
 
     from overcurrent._calls import Caller
-    from overcurrent._core import Call
 
     P = ParamSpec("P")
 
@@ -118,7 +115,7 @@ def wrap_async_generator(
                             with library().Scope(call):
                                 item = await anext(items)
                         finally:
-                            _leave(token)
+                            leave(token)
                     else:
                         item = await anext(items)
                 except StopAsyncIteration:
@@ -173,12 +170,6 @@ def _sleep(call: Call, seconds: float) -> None:
         except BaseException:
             call.cancelled()
             raise
-
-
-def _leave(token: Token[Call]) -> None:
-    """Leave an attempt; who closes a coroutine that nobody awaits any more is in another context."""
-    with suppress(ValueError):
-        running.reset(token)
 
 
 def _without_frame(error: BaseException) -> BaseException:

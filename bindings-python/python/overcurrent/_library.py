@@ -5,6 +5,7 @@ Neither is imported before it is in use. anyio runs on either.
 Each has a module of this package, and in it:
 
 - `sleep(call, seconds)`: sleep between the attempts of a call
+- `spawn(fn)`: await what a function returns, beside the running task; what it raises is passed over
 - `carry(call, attempt)`: run an attempt that is bounded in time, and return what has its `result()` once it
   has ended; or raise `Cut`
 - `Scope(call)`: a block that is cut by cancelling it, and waited for; leaving it raises `Cut` if it was

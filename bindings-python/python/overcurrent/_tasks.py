@@ -21,7 +21,7 @@ from overcurrent._core import Cut
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 enter = running.set
 
 _left: set[Future[Any]] = set()
-"""Attempts left behind that have not ended; the event loop itself would not keep them."""
+"""What nobody waits for and has not ended; the event loop itself would not keep it."""
 
 
 async def sleep(call: Call, delay: float) -> None:
@@ -43,6 +43,14 @@ async def sleep(call: Call, delay: float) -> None:
     except BaseException:
         call.cancelled()
         raise
+
+
+def spawn(fn: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Have something done that nobody waits for, and whose failure is of no use to anybody."""
+    with suppress(RuntimeError):  # the event loop is gone, and what belongs to it
+        task = asyncio.get_running_loop().create_task(fn())
+        _left.add(task)
+        task.add_done_callback(_forget)
 
 
 async def carry(call: Call, attempt: Awaitable[R]) -> Future[R]:

@@ -6,9 +6,11 @@ its end. What it was cut by is what counts then, whatever it comes to.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
-from overcurrent._attempt import running
+from overcurrent._attempt import leave, running
 from overcurrent._core import Cut
 
 TYPE_CHECKING = False
@@ -28,6 +30,16 @@ async def sleep(call: Call, delay: float) -> None:
     except BaseException:
         call.cancelled()
         raise
+
+
+def spawn(fn: Callable[[], Awaitable[object]]) -> None:
+    """Have something done that nobody waits for, and whose failure is of no use to anybody."""
+
+    async def task() -> None:
+        with suppress(Exception):
+            await fn()
+
+    trio.lowlevel.spawn_system_task(task)
 
 
 class Returned:
@@ -56,7 +68,7 @@ async def carry(call: Call, attempt: Awaitable[Any]) -> Returned:
             error.__traceback__ = error.__traceback__.tb_next  # this frame tells nobody anything
         raise
     finally:
-        running.reset(token)
+        leave(token)
 
 
 class Scope:
@@ -83,6 +95,10 @@ class Scope:
             timer.cancel()
         try:
             self._scope.__exit__(kind, error, trace)
+        except RuntimeError:
+            # Who closes a coroutine that nobody awaits any more is not in its task; to trio that is an error.
+            if kind is not GeneratorExit:
+                raise
         finally:
             if self._scope.cancelled_caught:
                 if not self._was_cut:

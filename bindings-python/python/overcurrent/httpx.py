@@ -8,13 +8,12 @@ An attempt is over with the head of the response; its body is read by whoever as
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import httpx
 
 from overcurrent._http import Exchange, Guards, call_key, cut, remaining
+from overcurrent._library import library
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,20 +59,8 @@ class _Exchange(Exchange[httpx.Response]):
 
 
 class _AsyncExchange(_Exchange):
-    _closing: ClassVar[set[asyncio.Task[None]]] = set()
-    """Responses that are being closed; the event loop itself would not keep them."""
-
     def close(self, response: httpx.Response) -> None:
-        with suppress(RuntimeError):  # the event loop is gone, and its connections with it
-            task = asyncio.get_running_loop().create_task(response.aclose())
-            self._closing.add(task)
-            task.add_done_callback(self._closed)
-
-    @classmethod
-    def _closed(cls, task: asyncio.Task[None]) -> None:
-        cls._closing.discard(task)
-        if not task.cancelled():
-            task.exception()  # it is of no use to anybody
+        library().spawn(response.aclose)
 
 
 class GuardedTransport(httpx.BaseTransport):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anyio
 import httpx
 import pytest
 import requests
@@ -71,6 +72,21 @@ def test_httpx_reads_the_body_with_its_own_timeout(server: Server) -> None:
         with pytest.raises(httpx.ReadTimeout):
             client.get(server.url, timeout=0.1)
     assert len(server.seen) == 2, "what goes wrong with the body is not retried"
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_httpx_closes_a_response_before_the_wait_under_either_library(server: Server, library: str) -> None:
+    unread = Answer(503, body=(b"." * 100,), length=1_000_000)
+    server.will(unread, unread)
+
+    async def main() -> int:
+        inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
+        transport = AsyncGuardedTransport(inner, retry=THRICE, attempt_timeout=2.0)
+        async with httpx.AsyncClient(transport=transport, timeout=1.0) as client:
+            return (await client.get(server.url)).status_code
+
+    assert anyio.run(main, backend=library) == 200, "there is but one connection"
+    until(lambda: server.connections == 0)
 
 
 def test_a_transport_is_opened_and_closed_with_its_guards() -> None:
