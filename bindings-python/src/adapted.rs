@@ -105,6 +105,10 @@ impl Subject for Course {
         self.guard.succeeded(first)
     }
 
+    fn is_quiet(&self, first: First) -> bool {
+        self.guard.is_quiet(first)
+    }
+
     fn short(&self, _: First) -> Option<Short> {
         None
     }

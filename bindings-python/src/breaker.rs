@@ -12,6 +12,7 @@ use pyo3::{
 };
 
 use crate::{
+    behalf::within_current,
     call::Call,
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
@@ -117,7 +118,7 @@ impl Breaker {
         if switch::is_disabled() {
             return Ok(Permit::of_none());
         }
-        let answer = self.core().acquire_owned();
+        let answer = within_current(py, || self.core().acquire_owned())?;
         deliver(py)?;
         answer.map(Permit::new).map_err(|error| breaker_open(py, error))
     }
@@ -126,31 +127,32 @@ impl Breaker {
     #[pyo3(signature = (for_=None))]
     fn trip(&self, py: Python<'_>, for_: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let length = for_.map(|length| span(length, "for")).transpose()?;
-        self.core().trip(length.map(Into::into)).map_err(|error| invalid(&error))?;
+        let tripped = within_current(py, || self.core().trip(length.map(Into::into)))?;
+        tripped.map_err(|error| invalid(&error))?;
         deliver(py)
     }
 
     /// Closes it, with everything forgotten.
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.core().reset();
+        within_current(py, || self.core().reset())?;
         deliver(py)
     }
 
     /// Rejects every call until `automatic`.
     fn force_open(&self, py: Python<'_>) -> PyResult<()> {
-        self.core().force_open();
+        within_current(py, || self.core().force_open())?;
         deliver(py)
     }
 
     /// Admits every call until `automatic`.
     fn force_closed(&self, py: Python<'_>) -> PyResult<()> {
-        self.core().force_closed();
+        within_current(py, || self.core().force_closed())?;
         deliver(py)
     }
 
     /// Takes an override back.
     fn automatic(&self, py: Python<'_>) -> PyResult<()> {
-        self.core().automatic();
+        within_current(py, || self.core().automatic())?;
         deliver(py)
     }
 
@@ -165,8 +167,8 @@ impl Breaker {
         static DUMPS: Imported = Imported::new("json", "dumps");
         let text = DUMPS.get(snapshot.py())?.call1((snapshot,))?;
         let snapshot = Snapshot::from_json(&text.cast::<PyString>()?.to_cow()?);
-        let restored = snapshot.and_then(|snapshot| self.core().restore(&snapshot));
-        restored.map_err(|error| invalid(&error))?;
+        let restore = || snapshot.and_then(|snapshot| self.core().restore(&snapshot));
+        within_current(text.py(), restore)?.map_err(|error| invalid(&error))?;
         deliver(text.py())
     }
 

@@ -21,7 +21,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use overcurrent::{
-    Span, StopReason, Verdict, idempotency_key,
+    Cut as Limit, Ending, Span, StopReason, Verdict, idempotency_key,
     kernel::call::{Rejection, Settled, Step},
 };
 use pyo3::{
@@ -32,7 +32,8 @@ use pyo3::{
 };
 
 use crate::{
-    error::{Cut, attempt_timeout, breaker_open, deadline_exceeded},
+    behalf::Behalf,
+    error::{Cut, attempt_timeout, breaker_open, deadline_exceeded, of_cut},
     events::{deliver, deliver_quietly},
     explain::keep,
     hooks::Settings,
@@ -90,16 +91,40 @@ pub(crate) struct Call {
     settings: Py<Settings>,
     run: Mutex<Run>,
     key: OnceLock<String>,
+    /// On whose behalf, where anybody says so.
+    behalf: OnceLock<Box<Behalf>>,
     off: bool,
 }
 
 impl Call {
-    /// A call as its machine has it; `blocking` if it waits here.
-    pub(crate) const fn new(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
+    /// A call of the running code, as its machine has it; `blocking` if it waits here.
+    pub(crate) fn new(
+        py: Python<'_>,
+        settings: Py<Settings>,
+        machine: Machine,
+        blocking: bool,
+    ) -> PyResult<Self> {
+        let call = Self::of(settings, machine, blocking);
+        call.belongs_here(py).map(|()| call)
+    }
+
+    const fn of(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
         let off = machine.is_off();
         let run =
             Run { machine, last: Last::None, cut: None, pause: None, stop: None, blocking, over: false };
-        Self { settings, run: Mutex::new(run), key: OnceLock::new(), off }
+        Self { settings, run: Mutex::new(run), key: OnceLock::new(), behalf: OnceLock::new(), off }
+    }
+
+    /// It is made on behalf of the running code.
+    #[inline]
+    fn belongs_here(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.off
+            && let Some(behalf) = Behalf::current(py)?
+        {
+            // It is said once.
+            let _ = self.behalf.set(behalf);
+        }
+        Ok(())
     }
 
     /// A call that has waited for its first attempt.
@@ -108,23 +133,25 @@ impl Call {
         settings: Py<Settings>,
         machine: Machine,
     ) -> PyResult<Bound<'_, Self>> {
-        let call = Self::new(settings, machine, true);
+        let call = Self::new(py, settings, machine, true)?;
         call.resume(py)?;
         Bound::new(py, call)
     }
 
     /// A call whose attempt is recorded by somebody else, until it is taken back.
     pub(crate) fn lent(settings: Py<Settings>, machine: Machine) -> Self {
-        let call = Self::new(settings, machine, false);
+        let call = Self::of(settings, machine, false);
         call.run().over = true;
         call
     }
 
     /// Makes a call that was lent one that is under way.
-    pub(crate) fn take_back(&self, blocking: bool) {
+    pub(crate) fn take_back(&self, py: Python<'_>, blocking: bool) -> PyResult<()> {
         let mut run = self.run();
         run.over = false;
         run.blocking = blocking;
+        drop(run);
+        self.belongs_here(py)
     }
 }
 
@@ -133,9 +160,9 @@ impl Call {
     fn resume(&self, py: Python<'_>) -> PyResult<Next> {
         let pause = self.run().pause.take();
         if let Some(span) = pause {
-            self.settings.get().time.slept(py, span).inspect_err(|_| self.cancelled())?;
+            self.settings.get().time.slept(py, span).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
         }
-        let step = self.run().machine.next();
+        let step = self.step(|run| run.machine.next());
         self.follow(py, step)
     }
 
@@ -143,52 +170,48 @@ impl Call {
     fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
         if self.off {
-            return self.settle(py, Verdict::Success, Last::Value);
+            return self.settle(py, Verdict::Success, None);
         }
-        let verdict = self.settings.get().hooks.value(value).inspect_err(|_| self.cancelled())?;
-        self.settle(py, verdict, Last::Value)
+        let hooks = &self.settings.get().hooks;
+        let verdict = hooks.value(value).or_else(|error| self.gave_up(py).and(Err(error)))?;
+        self.settle(py, verdict, None)
     }
 
     /// As `returned`, where there is no value that could mean anything else.
     fn succeeded(&self, py: Python<'_>) -> PyResult<Next> {
-        self.settle(py, Verdict::Success, Last::Value)
+        self.settle(py, Verdict::Success, None)
     }
 
     #[pyo3(signature = (error, /))]
     fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
         let py = error.py();
         if self.off {
-            return self.settle(py, Verdict::Ignored, Last::None);
+            return self.settle(py, Verdict::Ignored, None);
         }
         if !error.is_instance_of::<PyException>() && !error.is_instance_of::<Cut>() {
-            self.cancelled();
+            self.gave_up(py)?;
             return Ok(Next::Over);
         }
         let was_cut = self.run().cut.is_some();
         if was_cut {
-            return self.settle(py, Verdict::Ignored, Last::None);
+            return self.settle(py, Verdict::Ignored, None);
         }
-        let verdict = self.settings.get().hooks.error(error).inspect_err(|_| self.cancelled())?;
-        self.settle(py, verdict, Last::Raised(error.clone().unbind()))
+        let hooks = &self.settings.get().hooks;
+        let verdict = hooks.error(error).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
+        self.settle(py, verdict, Some(error))
     }
 
-    fn cut(&self) {
-        let mut run = self.run();
-        let settled = run.machine.cut();
-        run.cut = Some(settled);
-        drop(run);
+    fn cut(&self, py: Python<'_>) -> PyResult<()> {
+        self.step(|run| run.cut = Some(run.machine.cut()));
+        if let Some(behalf) = self.behalf.get() {
+            behalf.tell(py)?;
+        }
         deliver_quietly();
+        Ok(())
     }
 
-    fn cancelled(&self) {
-        let mut run = self.run();
-        if !std::mem::replace(&mut run.over, true) {
-            run.machine.cancelled();
-        }
-        let last = std::mem::replace(&mut run.last, Last::None);
-        drop(run);
-        drop(last);
-        deliver_quietly();
+    fn cancelled(&self, py: Python<'_>) -> PyResult<()> {
+        self.gave_up(py)
     }
 
     /// Has `callback` run by `event_loop` when the time of the attempt is up; `None` if nothing bounds
@@ -251,6 +274,9 @@ impl Call {
         if let Last::Raised(error) = &run.last {
             visit.call(error)?;
         }
+        if let Some(behalf) = self.behalf.get() {
+            behalf.traverse(&visit)?;
+        }
         visit.call(&self.settings)
     }
 }
@@ -261,46 +287,85 @@ impl Call {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The attempt has ended and means `verdict`; or was cut before, which then is what counts.
+    /// Takes a step of the call, on whose behalf that is.
     #[inline]
-    fn settle(&self, py: Python<'_>, verdict: Verdict, own: Last) -> PyResult<Next> {
-        let mut run = self.run();
-        if run.over {
-            return Ok(Next::Over);
+    fn step<R>(&self, step: impl FnOnce(&mut Run) -> R) -> R {
+        match self.behalf.get() {
+            None => step(&mut self.run()),
+            Some(behalf) => behalf.within(|| step(&mut self.run())),
         }
-        let settled = match run.cut.take() {
-            Some(settled) => settled,
-            None => run.machine.settled(verdict),
-        };
-        let last = match settled {
-            Settled { timed_out: true, .. } => Last::TimedOut,
-            Settled { step: Step::Done, .. } => {
-                run.over = true;
-                Last::None
+    }
+
+    /// The attempt has ended, with an error, if so, and means `verdict`; or was cut before, which then is
+    /// what counts.
+    #[inline]
+    fn settle(
+        &self,
+        py: Python<'_>,
+        verdict: Verdict,
+        error: Option<&Bound<'_, PyBaseException>>,
+    ) -> PyResult<Next> {
+        let mut last = error.map_or(Last::Value, |error| Last::Raised(error.clone().unbind()));
+        let settled = self.step(|run| {
+            if run.over {
+                return None;
             }
-            Settled { step: Step::Exceeded, .. } => {
-                drop(run);
-                drop(own);
-                return self.follow(py, Step::Exceeded);
+            let settled = match run.cut.take() {
+                Some(settled) => settled,
+                None => run.machine.settled(verdict),
+            };
+            match settled {
+                Settled { timed_out: true, .. } => last = Last::TimedOut,
+                Settled { step: Step::Done, .. } => {
+                    run.over = true;
+                    last = Last::None;
+                }
+                Settled { .. } => {}
             }
-            Settled { .. } => own,
-        };
-        let dropped = std::mem::replace(&mut run.last, last);
-        drop(run);
-        drop(dropped);
-        if settled.step == Step::Done {
-            deliver(py).map(|()| Next::Over)
-        } else {
-            self.follow(py, settled.step)
+            if settled.step != Step::Exceeded {
+                std::mem::swap(&mut run.last, &mut last);
+            }
+            Some(settled)
+        });
+        drop(last);
+        let Some(settled) = settled else { return Ok(Next::Over) };
+        if let Some(behalf) = self.behalf.get() {
+            let (ending, error) = ended(py, settled, verdict, error)?;
+            behalf.end(py, ending, error)?;
         }
+        match settled.step {
+            Step::Done => deliver(py).map(|()| Next::Over),
+            step => self.follow(py, step),
+        }
+    }
+
+    /// The caller gave up.
+    fn gave_up(&self, py: Python<'_>) -> PyResult<()> {
+        let last = self.step(|run| {
+            if !std::mem::replace(&mut run.over, true) {
+                run.machine.cancelled();
+            }
+            std::mem::replace(&mut run.last, Last::None)
+        });
+        drop(last);
+        if let Some(behalf) = self.behalf.get() {
+            behalf.end(py, Ending::Cancelled, None)?;
+        }
+        deliver_quietly();
+        Ok(())
     }
 
     /// Does what the machine says, up to the next attempt, the end or, in an event loop, a sleep.
     #[inline]
     fn follow(&self, py: Python<'_>, step: Step) -> PyResult<Next> {
-        deliver(py).inspect_err(|_| self.cancelled())?;
+        deliver(py).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
         match step {
-            Step::Attempt(_) => Ok(Next::Attempt),
+            Step::Attempt(_) => {
+                if let Some(behalf) = self.behalf.get() {
+                    behalf.begin(py, || self.run().machine.made())?;
+                }
+                Ok(Next::Attempt)
+            }
             Step::Wait(span) => self.wait(py, span),
             step => self.end(py, step),
         }
@@ -309,7 +374,7 @@ impl Call {
     #[cold]
     fn wait(&self, py: Python<'_>, mut span: Span) -> PyResult<Next> {
         let Settings { time, hooks } = self.settings.get();
-        hooks.discard(py).inspect_err(|_| self.cancelled())?;
+        hooks.discard(py).or_else(|error| self.gave_up(py).and(Err(error)))?;
         loop {
             if span != Span::ZERO {
                 let skipped = time.skips();
@@ -317,13 +382,13 @@ impl Call {
                     return Ok(Next::Sleep(if skipped { 0.0 } else { time.pause(span) }));
                 }
                 if !skipped {
-                    time.sleep(py, span).inspect_err(|_| self.cancelled())?;
+                    time.sleep(py, span).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
                 }
             }
-            let step = self.run().machine.next();
+            let step = self.step(|run| run.machine.next());
             match step {
                 Step::Wait(next) => {
-                    deliver(py).inspect_err(|_| self.cancelled())?;
+                    deliver(py).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
                     span = next;
                 }
                 step => return self.follow(py, step),
@@ -409,6 +474,27 @@ impl Call {
     }
 }
 
+/// How an attempt ended, and the class of the error that it ended with.
+fn ended<'py>(
+    py: Python<'py>,
+    settled: Settled,
+    verdict: Verdict,
+    error: Option<&Bound<'py, PyBaseException>>,
+) -> PyResult<(Ending, Option<Bound<'py, PyAny>>)> {
+    let ending = match (settled, verdict) {
+        (Settled { timed_out: true, .. }, _) => {
+            return Ok((Ending::Timeout, Some(of_cut(py, Limit::Attempt)?)));
+        }
+        (Settled { step: Step::Exceeded, .. }, _) => {
+            return Ok((Ending::Timeout, Some(of_cut(py, Limit::Deadline)?)));
+        }
+        (_, Verdict::Success) => Ending::Success,
+        (_, Verdict::Ignored) => Ending::Ignored,
+        (_, Verdict::Failure(_)) => Ending::Failure,
+    };
+    Ok((ending, error.map(|error| error.get_type().into_any())))
+}
+
 /// Adds a note to an error, in the place of one with the same head: an error object that is raised
 /// again and again does not collect them.
 fn note(error: &Bound<'_, PyBaseException>, head: &str, text: &str) -> PyResult<()> {
@@ -432,9 +518,21 @@ fn impossible() -> PyErr {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        let behalf = self.behalf.take();
         let run = self.run.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !run.over {
-            run.machine.cancelled();
+        match behalf {
+            None if run.over => {}
+            None => run.machine.cancelled(),
+            Some(behalf) => {
+                if !run.over {
+                    behalf.within(|| run.machine.cancelled());
+                }
+                Python::attach(|py| {
+                    if let Err(error) = behalf.end(py, Ending::Cancelled, None) {
+                        error.write_unraisable(py, None);
+                    }
+                });
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 //! are the core's.
 
 use overcurrent::{
-    AttemptTimeout, BreakerOpen, DeadlineExceeded, Dialect, InvalidPolicy, RegistryFull, RejectReason, Span,
-    Value,
+    AttemptTimeout, BreakerOpen, Cut as Limit, DeadlineExceeded, Dialect, InvalidPolicy, RegistryFull,
+    RejectReason, Span, Value,
 };
 use pyo3::{
     create_exception,
@@ -65,6 +65,14 @@ pub(crate) fn attempt_timeout(py: Python<'_>, error: AttemptTimeout) -> PyErr {
 pub(crate) fn deadline_exceeded(py: Python<'_>, error: DeadlineExceeded) -> PyErr {
     let args = (String::from(error.guard), error.attempts, secs(error.deadline));
     without_cut(py, raise(class!(py, "DeadlineExceeded"), args))
+}
+
+/// The class of the error of an attempt that was cut.
+pub(crate) fn of_cut(py: Python<'_>, which: Limit) -> PyResult<Bound<'_, PyAny>> {
+    match which {
+        Limit::Attempt => class!(py, "AttemptTimeout"),
+        Limit::Deadline => class!(py, "DeadlineExceeded"),
+    }
 }
 
 /// `RegistryFull`.

@@ -23,13 +23,13 @@ use pyo3::{
     types::{PyDict, PyString, PyTuple},
 };
 
-use crate::{hooks::forgiven, imported::Imported, value::secs};
+use crate::{behalf, hooks::forgiven, imported::Imported, value::secs};
 
 /// How many events may wait for one listener, while another thread is busy delivering.
-const CAPACITY: usize = 1024;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// Whether any event waits.
-static WAITING: AtomicBool = AtomicBool::new(false);
+pub(crate) static WAITING: AtomicBool = AtomicBool::new(false);
 
 /// Whether a thread is delivering.
 static DELIVERING: AtomicBool = AtomicBool::new(false);
@@ -126,6 +126,7 @@ pub(crate) fn deliver_quietly() {
 
 #[cold]
 fn deliver_waiting(py: Python<'_>) -> PyResult<()> {
+    behalf::tell_current(py)?;
     while WAITING.load(Ordering::Acquire) && !DELIVERING.swap(true, Ordering::AcqRel) {
         HERE.set(true);
         let delivered = deliver_all(py);
@@ -153,6 +154,7 @@ fn deliver_all(py: Python<'_>) -> PyResult<()> {
 /// Forgets what waits, in the child of a fork: it is the parent's to deliver. Nobody delivers here, unless it
 /// was a callback that forked.
 pub(crate) fn forget_waiting() {
+    behalf::forget_told();
     let all: Vec<Arc<Listener>> = listeners().clone();
     for listener in all {
         if let Queue::Open(core) = &*listener.queue() {
@@ -164,7 +166,7 @@ pub(crate) fn forget_waiting() {
 }
 
 /// An event as an object of `overcurrent.events`.
-fn object<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn object<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyAny>> {
     static CLASSES: Imported = Imported::new("overcurrent.events", "CLASSES");
     let classes = CLASSES.get(py)?;
     let facts: Vec<Bound<'py, PyAny>> =

@@ -29,6 +29,7 @@ use pyo3::{
 };
 
 use crate::{
+    behalf,
     call::Call,
     error::breaker_open,
     events::deliver,
@@ -137,13 +138,14 @@ pub(crate) fn begin_async<'py>(
         return Ok(first);
     }
     refuse(py, subject)?;
-    Ok(Bound::new(py, Call::new(settings.clone_ref(py), Machine::begin(subject), false))?.into_any())
+    let call = Call::new(py, settings.clone_ref(py), Machine::begin(subject), false)?;
+    Ok(Bound::new(py, call)?.into_any())
 }
 
 /// Raises the rejection of a call that needs no machine to be rejected.
 fn refuse(py: Python<'_>, subject: &impl Subject) -> PyResult<()> {
     if !switch::is_disabled()
-        && let Some(rejection) = subject.refused()
+        && let Some(rejection) = behalf::within_current(py, || subject.refused())?
     {
         deliver(py)?;
         return Err(breaker_open(py, rejection));
@@ -158,7 +160,8 @@ fn attempt<'py>(
     subject: &impl Subject,
     settings: &Py<Settings>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    if switch::is_disabled() || !settings.get().hooks.pass_values() {
+    // What is traced is begun and ended by the call.
+    if switch::is_disabled() || !settings.get().hooks.pass_values() || behalf::is_traced() {
         return Ok(None);
     }
     let Some(core) = subject.first() else { return Ok(None) };
@@ -180,13 +183,22 @@ pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, Py
     if let Some(object) = object {
         object.go_on();
     }
-    if !subject.succeeded(first) {
+    if !succeeded(py, subject, first)? {
         return Ok(false);
     }
     if let Some(object) = object {
         object.end();
     }
     deliver(py).map(|()| true)
+}
+
+/// Records that a first attempt has succeeded; on behalf of the running code where that may tell anything.
+#[inline]
+fn succeeded(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResult<bool> {
+    if behalf::is_known() && !subject.is_quiet(first) {
+        return behalf::within_current(py, || subject.succeeded(first));
+    }
+    Ok(subject.succeeded(first))
 }
 
 /// The call of what `begin` gave, for its loop, whose keyword arguments may keep it.
@@ -203,13 +215,13 @@ pub(crate) fn full<'py>(
     let call = if let Some(lent) = kwargs.get_item(&key)? {
         kwargs.del_item(&key)?;
         let call = lent.cast_into::<Call>()?;
-        call.get().take_back(blocking);
+        call.get().take_back(py, blocking)?;
         call
     } else {
         if let Some(object) = object {
             object.go_on();
         }
-        Bound::new(py, Call::new(settings.clone_ref(py), subject.adopt(first), blocking))?
+        Bound::new(py, Call::new(py, settings.clone_ref(py), subject.adopt(first), blocking)?)?
     };
     if let Some(object) = object {
         object.end();

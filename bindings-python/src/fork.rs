@@ -16,6 +16,7 @@
 //! INVARIANT: a lock is only held with the GIL held, and never while Python code runs. Who forks holds the GIL,
 //! so nobody holds a lock then. In this crate they are those of
 //!
+//! - `behalf`: the tracer, and the span of an attempt
 //! - `call`: a call under way; `permit`, `retry`: one admission, one call's attempts
 //! - `clock`: the alarms of a manual clock
 //! - `events`: the listeners, and the queue of each

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod adapted;
+mod behalf;
 mod breaker;
 mod budget;
 mod call;
@@ -23,6 +24,7 @@ mod registry;
 mod retry;
 mod subscribe;
 mod switch;
+mod trace;
 mod unused;
 mod value;
 mod weakly;
@@ -37,6 +39,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         adapted::Adapted,
+        behalf::{onward_headers, turn_tracing},
         breaker::{Breaker, Part},
         budget::Budget,
         call::Call,
@@ -58,6 +61,7 @@ mod _core {
         retry::{Retry, RetryCall, Stop, Wait},
         subscribe::subscribe,
         switch::{turn_disabled, turn_instant},
+        trace::TraceContext,
     };
 
     #[pymodule_export]

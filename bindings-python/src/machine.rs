@@ -18,7 +18,7 @@ use overcurrent::{
     },
 };
 
-use crate::{fork::forks, switch};
+use crate::{behalf::Made, fork::forks, switch};
 
 /// What calls go through.
 pub(crate) trait Subject {
@@ -26,6 +26,8 @@ pub(crate) trait Subject {
     fn first(&self) -> Option<First>;
     /// Records that the first attempt has succeeded; `false` where that needs the machine.
     fn succeeded(&self, first: First) -> bool;
+    /// Whether nothing is decided when the first attempt succeeds.
+    fn is_quiet(&self, first: First) -> bool;
     /// A first attempt in short, where one half says all.
     fn short(&self, first: First) -> Option<Short>;
     /// The guard that waits for the end of a call that has begun, if that counts calls.
@@ -67,6 +69,10 @@ impl Subject for Arc<Guard> {
         Guard::succeeded(self, first)
     }
 
+    fn is_quiet(&self, first: First) -> bool {
+        self.breaker().is_none_or(|breaker| breaker.is_quiet(first))
+    }
+
     #[inline]
     fn short(&self, _: First) -> Option<Short> {
         None
@@ -104,6 +110,10 @@ impl Subject for Arc<Breaker> {
         true
     }
 
+    fn is_quiet(&self, first: First) -> bool {
+        self.policy().slow_call.is_none() && self.cells().pass() == Some(first.pass)
+    }
+
     #[inline]
     fn short(&self, first: First) -> Option<Short> {
         (first.started == Instant::ZERO).then_some(Short::Epoch(first.pass.epoch))
@@ -126,6 +136,10 @@ impl Subject for Arc<Retry> {
 
     #[inline]
     fn succeeded(&self, _: First) -> bool {
+        true
+    }
+
+    fn is_quiet(&self, _: First) -> bool {
         true
     }
 
@@ -321,6 +335,19 @@ impl Machine {
             }
             Self::Breaker(_) | Self::Off => {}
         }
+    }
+
+    /// Whose attempt is under way.
+    pub(crate) fn made(&self) -> Made {
+        let at = |breaker: &Breaker| (breaker.name().to_owned(), breaker.state().as_str());
+        let (guard, breaker) = match self {
+            Self::Guard(run) => {
+                (Some(run.guard.name().to_owned()), run.guard.breaker().map(|breaker| at(breaker)))
+            }
+            Self::Breaker(run) => (None, Some(at(&run.breaker))),
+            Self::Retry(_) | Self::Off => (None, None),
+        };
+        Made { guard, breaker, attempt: self.attempts() }
     }
 
     /// How many attempts have begun.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use overcurrent::{Breaker as Core, Outcome, Permit as Admission};
 use pyo3::prelude::*;
 
-use crate::{events::deliver, value::span};
+use crate::{behalf::within_current, events::deliver, value::span};
 
 /// The right to make one call. Say what became of the call with one of its methods; letting go of it
 /// says that the call was cancelled, and using it again does nothing.
@@ -27,11 +27,11 @@ impl Permit {
     fn record(&self, py: Python<'_>, outcome: Outcome, took: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let took = took.map(|took| span(took, "took")).transpose()?;
         let admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (admission, took) {
+        within_current(py, || match (admission, took) {
             (None, _) => {}
             (Some(admission), None) => admission.record(outcome),
             (Some(admission), Some(took)) => admission.record_took(outcome, took.into()),
-        }
+        })?;
         deliver(py)
     }
 }

@@ -13,6 +13,7 @@ use pyo3::{
 };
 
 use crate::{
+    behalf::within_current,
     budget::Budget,
     call::Call,
     clock::{ManualClock, Time},
@@ -259,9 +260,10 @@ impl RetryCall {
             return Ok(Bound::new(py, Stop { cause: StopReason::AttemptsExhausted })?.into_any());
         };
         let core = &self.retry;
-        let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let decision = core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline);
-        drop(attempts);
+        let decision = within_current(py, || {
+            let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            core.failed_at(&mut attempts, Failed { retryable, hint }, core.now(), self.deadline)
+        })?;
         deliver(py)?;
         match decision {
             Decision::Wait(span) => Ok(Bound::new(py, Wait { span })?.into_any()),

@@ -1,13 +1,13 @@
 """The extension module, in Rust.
 
 `Budget`, `Failure`, `Family`, `Histogram`, `ManualClock`, `Metrics`, `Permit`, `RetryCall`, `Sample`,
-`Stop`, `Subscription`, `Wait`, `explain`, `metrics` and `subscribe` are public, in `overcurrent`; the rest is
-what the package is built on.
+`Stop`, `Subscription`, `TraceContext`, `Wait`, `explain`, `metrics` and `subscribe` are public, in `overcurrent`;
+the rest is what the package is built on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, final
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, final
 
 from typing_extensions import disjoint_base
 
@@ -23,6 +23,7 @@ from overcurrent._policy import (
     Verdict,
     Which,
 )
+from overcurrent._trace import Scope
 from overcurrent.events import Event
 
 __version__: str
@@ -30,7 +31,13 @@ __version__: str
 Next: TypeAlias = bool | float
 Begun: TypeAlias = "Call | First | int | float"
 
+_Header: TypeAlias = tuple[str, str] | tuple[bytes, bytes] | list[str] | list[bytes]
 _Hooks: TypeAlias = tuple[Which, Which, Classify | None]
+
+class SupportsSetItem(Protocol):
+    """Headers that can be set."""
+
+    def __setitem__(self, name: str, value: str, /) -> object: ...
 
 class Cut(BaseException):
     """Tells a call that its attempt was cut by the guard; never leaves this package."""
@@ -41,6 +48,8 @@ def attempt_timeout_text(guard: str, attempt: int, timeout: float) -> str: ...
 def deadline_exceeded_text(guard: str, attempts: int, deadline: float) -> str: ...
 def turn_instant(on: bool) -> None: ...
 def turn_disabled(on: bool) -> None: ...
+def turn_tracing(tracer: object | None) -> bool: ...
+def onward_headers() -> list[tuple[str, str]]: ...
 def before_fork() -> None: ...
 def after_fork() -> None: ...
 def registry_full_text(name: str, capacity: int) -> str: ...
@@ -62,6 +71,93 @@ class ManualClock:
 
     def set(self, duration: Duration) -> None:
         """Set it to so long after its creation, also back."""
+
+@final
+class TraceContext:
+    """On whose behalf calls are made: a trace and a span in it, a correlation id, and what travels with them.
+
+    Each of them may be missing. It is read from the headers of a request and written into those of others,
+    by the rules of W3C Trace Context and W3C Baggage; the correlation id is in `x-correlation-id`. False
+    where it says nothing.
+
+    Example:
+        >>> context = TraceContext.root().with_correlation_id("order-7")
+        >>> with context.scope():
+        ...     TraceContext.current().correlation_id
+        'order-7'
+    """
+
+    @staticmethod
+    def extract(headers: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[_Header], /) -> TraceContext:
+        """Return what the headers of a request say: a mapping, or pairs of a name and a value.
+
+        What is invalid in them is ignored.
+        """
+
+    @staticmethod
+    def root() -> TraceContext:
+        """Return a new trace, of which nobody records anything."""
+
+    @staticmethod
+    def current() -> TraceContext | None:
+        """Return the context that the running code makes calls on behalf of.
+
+        That of the current span, where OpenTelemetry is on; else that of the innermost scope.
+        """
+
+    @staticmethod
+    def of(trace_id: int, span_id: int, flags: int, tracestate: str) -> TraceContext | None: ...
+    def child(self) -> TraceContext:
+        """Return the same trace as seen from a new span of it, the parent of what is called."""
+
+    def with_correlation_id(self, id: str) -> TraceContext:
+        """Return the same with another correlation id.
+
+        Raises:
+            InvalidPolicy: it is not 1 to 128 visible ASCII characters.
+        """
+
+    def inject(self, headers: SupportsSetItem, /) -> None:
+        """Set the headers that carry it on, as `headers[name] = value` with names in lower case."""
+
+    def scope(self) -> Scope:
+        """Return what to use in `with`: there, this is the current one.
+
+        Calls that are made there have its identifiers in their events and log lines, and the adapters send
+        it on. As any context variable, it is seen in what is awaited there, in the tasks that are started
+        there, and in threads by `asyncio.to_thread`.
+        """
+
+    @property
+    def trace_id(self) -> str | None:
+        """Which trace, in 32 hexadecimal digits."""
+
+    @property
+    def span_id(self) -> str | None:
+        """The span on whose behalf calls are made, in 16 hexadecimal digits."""
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What the request is known by to people and logs."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the span may have been recorded."""
+
+    @property
+    def random(self) -> bool:
+        """Whether the right half of the trace's id is random."""
+
+    @property
+    def tracestate(self) -> str | None:
+        """What tracers say to themselves."""
+
+    @property
+    def baggage(self) -> str | None:
+        """What applications say to each other, unread."""
+
+    def __bool__(self) -> bool: ...
+    def __eq__(self, other: object) -> bool: ...
 
 @final
 class Alarm:
