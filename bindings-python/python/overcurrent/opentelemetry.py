@@ -1,0 +1,212 @@
+"""Attempts as spans of OpenTelemetry: `pip install overcurrent[opentelemetry]`.
+
+    from overcurrent.opentelemetry import instrument
+
+    instrument()  # with the tracer provider that was set for the process
+
+Each attempt is a span, a child of that in which the call was made and the parent of what the function does:
+
+| | |
+| --- | --- |
+| name | the name of the guard, else of the breaker, else `retry`; and `attempt` |
+| kind | client |
+| `overcurrent.guard`, `overcurrent.breaker` | their names, where there are such |
+| `overcurrent.breaker.state` | where the breaker stood when it admitted the attempt |
+| `overcurrent.attempt` | which attempt it is, from 1 |
+| `http.request.resend_count` | how many came before it, where some did |
+| `overcurrent.outcome` | `success`, `failure`, `timeout`, `ignored` or `cancelled` |
+| `error.type` | the class of the error; one of ours by its code; `_OTHER` where a value was a failure |
+| status | error, of a failure and a timeout |
+
+What was decided is an event of the span: `overcurrent.retry` and so on, with the fields of the event as
+attributes (`overcurrent.wait`); of the caller's span where no attempt was under way. Nothing of a call's
+arguments, results or error messages is in any of this.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from opentelemetry import context as contexts
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from overcurrent._core import TraceContext, __version__, turn_tracing
+from overcurrent._errors import OvercurrentError
+from overcurrent._trace import current as scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer, TracerProvider
+
+    from overcurrent.events import Event
+
+__all__ = ["Instrumentation", "instrument"]
+
+FAILED = {"failure", "timeout"}
+
+_innermost: ContextVar[_Attempt] = ContextVar("overcurrent_traced")
+"""The attempt under way; who cannot leave it is in another context than who entered it."""
+
+
+def instrument(tracer_provider: TracerProvider | None = None) -> Instrumentation:
+    """Trace the attempts of all calls of the process that begin from now on.
+
+    Args:
+        tracer_provider: Where the spans go; by default to the provider that was set for the process.
+
+    Returns:
+        What ends it.
+
+    Raises:
+        RuntimeError: they are traced already.
+
+    Example:
+        >>> from overcurrent import Guard
+        >>> with instrument():
+        ...     Guard("payments").call(str.upper, "receipt")
+        'RECEIPT'
+    """
+    if not turn_tracing(_Tracer(trace.get_tracer("overcurrent", __version__, tracer_provider))):
+        raise RuntimeError("calls are traced already, end that first")
+    return Instrumentation()
+
+
+class Instrumentation:
+    """Traces attempts until it is closed; attempts that are under way then are traced to their end."""
+
+    __slots__ = ("_on",)
+
+    def __init__(self) -> None:
+        """Begin; `instrument` does that."""
+        self._on = True
+
+    def close(self) -> None:
+        """End it; do nothing where that is done."""
+        if self._on:
+            self._on = False
+            turn_tracing(None)
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        self.close()
+
+
+class _Tracer:
+    """What the extension asks about calls and attempts."""
+
+    __slots__ = ("_tracer",)
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def current(self) -> TraceContext | None:
+        """Return the span that is current, if there is one."""
+        return _context(trace.get_current_span())
+
+    def begin(self, guard: str | None, breaker: tuple[str, str] | None, attempt: int) -> _Attempt:
+        """Begin an attempt, which then is the current span."""
+        attributes: dict[str, str | int] = {"overcurrent.attempt": attempt}
+        name = "retry"
+        if breaker is not None:
+            name, attributes["overcurrent.breaker.state"] = breaker
+            attributes["overcurrent.breaker"] = name
+        if guard is not None:
+            name = attributes["overcurrent.guard"] = guard
+        if attempt > 1:
+            attributes["http.request.resend_count"] = attempt - 1
+        span = self._tracer.start_span(f"{name} attempt", kind=SpanKind.CLIENT, attributes=attributes)
+        return _Attempt(span)
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Tell the current span what was decided in it."""
+        _tell(trace.get_current_span(), events)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers by which a server learns of the current span."""
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
+        known = scope.get(None)
+        if known is not None and known.correlation_id is not None:
+            headers.setdefault("x-correlation-id", known.correlation_id)
+        return list(headers.items())
+
+
+class _Attempt:
+    """The span of an attempt."""
+
+    __slots__ = ("_entered", "_mark", "_span", "context")
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.context = _context(span)
+        """Its identifiers."""
+        self._entered: Token[Context] = contexts.attach(trace.set_span_in_context(span))
+        self._mark = _innermost.set(self)
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Tell the span what was decided in it."""
+        _tell(self._span, events)
+
+    def end(self, events: Iterable[Event], outcome: str, error: type[BaseException] | None) -> None:
+        """End the span, after what was decided in it."""
+        try:
+            _tell(self._span, events)
+            self._span.set_attribute("overcurrent.outcome", outcome)
+            if outcome in FAILED:
+                self._span.set_status(Status(StatusCode.ERROR))
+            if error is not None or outcome in FAILED:
+                self._span.set_attribute("error.type", "_OTHER" if error is None else _type(error))
+        finally:
+            try:
+                self._span.end()
+            finally:
+                self._leave()
+
+    def _leave(self) -> None:
+        # Who closes a coroutine that nobody awaits any more is in another context, with another current span.
+        with suppress(ValueError):
+            _innermost.reset(self._mark)
+            contexts.detach(self._entered)
+
+
+def _context(span: Span) -> TraceContext | None:
+    """Return the identifiers of a span, if it has any."""
+    said = span.get_span_context()
+    if not said.is_valid:
+        return None
+    return TraceContext.of(said.trace_id, said.span_id, said.trace_flags, said.trace_state.to_header())
+
+
+def _tell(span: Span, events: Iterable[Event]) -> None:
+    """Tell a span of those events that were decided in it, unless it has ended."""
+    if not span.is_recording():
+        return
+    id_ = format(span.get_span_context().span_id, "016x")
+    for event in events:
+        fields = event.fields
+        if fields.pop("span_id", None) == id_:
+            fields.pop("trace_id")
+            attributes = {f"overcurrent.{name}": value for name, value in fields.items() if value is not None}
+            span.add_event(f"overcurrent.{event.name}", attributes)
+
+
+def _type(error: type[BaseException]) -> str:
+    """Return what an error is known by."""
+    if issubclass(error, OvercurrentError):
+        return error.code
+    module, name = error.__module__, error.__qualname__
+    return name if module == "builtins" else f"{module}.{name}"
