@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from overcurrent._adapted import Adapted
 from overcurrent._attempt import current_attempt
-from overcurrent._core import HttpRequest, http_authority
+from overcurrent._core import HttpRequest, http_authority, onward_headers
 from overcurrent._guard import Guard
 from overcurrent._registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Container
-    from typing import Any
+    from typing import Any, Protocol
 
     from overcurrent._policy import GuardPolicy, Verdict
+
+    class Headers(Protocol):
+        """The headers of a request, by their names in any case."""
+
+        def __contains__(self, name: object, /) -> bool: ...
+        def __setitem__(self, name: str, value: str, /) -> None: ...
+
 
 R = TypeVar("R")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+TRACEPARENT = "traceparent"
 
 
 class Guards:
@@ -54,6 +62,33 @@ class Guards:
         return self._sends_key or self._key_header in headers
 
 
+class Onward:
+    """Tells servers on whose behalf they are asked: by headers, anew for each attempt.
+
+    What its caller has set himself stays as it is; with a `traceparent` of his own, nothing is added.
+    """
+
+    __slots__ = ("_own",)
+
+    def __init__(self) -> None:
+        self._own: set[str] = set()
+
+    def put(self, headers: Headers) -> None:
+        """Put the headers of the attempt under way among others, in the place of the last attempt's."""
+        for name, value in self.among(headers):
+            headers[name] = value
+
+    def among(self, headers: Container[str]) -> list[tuple[str, str]]:
+        """Return those that go with others."""
+        if TRACEPARENT in headers and TRACEPARENT not in self._own:
+            return []
+        onward = [
+            (name, value) for name, value in onward_headers() if name in self._own or name not in headers
+        ]
+        self._own.update(name for name, _ in onward)
+        return onward
+
+
 class Exchange(Generic[R]):
     """One request and its attempts: the rules by which they are judged."""
 
@@ -65,6 +100,7 @@ class Exchange(Generic[R]):
 
     def __init__(self, method: str, *, has_key: bool, replayable: bool) -> None:
         self.request = HttpRequest(method, has_idempotency_key=has_key, has_replayable_body=replayable)
+        self.onward = Onward()
         self.response: R | None = None
         """What the last attempt returned, until it is let go of."""
 

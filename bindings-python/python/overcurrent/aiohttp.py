@@ -75,6 +75,7 @@ class GuardMiddleware:
         async def attempt() -> ClientResponse:
             if adds_key is not None:
                 request.headers[adds_key] = call_key()
+            exchange.onward.put(request.headers)
             await request.close()  # what still writes the body of the last attempt
             exchange.response = await handler(request)
             return exchange.response

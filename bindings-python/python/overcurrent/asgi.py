@@ -1,15 +1,16 @@
-"""An ASGI middleware that answers for a breaker that is open.
+"""ASGI middlewares: one answers for a breaker that is open, one says on whose behalf a request makes calls.
 
-    app = BreakerOpenMiddleware(app)
+    app = TraceContextMiddleware(BreakerOpenMiddleware(app))
 
-It needs nothing but this package.
+They need nothing but this package.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from overcurrent._core import http_retry_after_header
+from overcurrent._core import TraceContext, http_retry_after_header
 from overcurrent._errors import BreakerOpen
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-__all__ = ["BreakerOpenMiddleware", "retry_after"]
+__all__ = ["BreakerOpenMiddleware", "TraceContextMiddleware", "retry_after"]
 
 TEXT = b"Service Unavailable"
 
@@ -68,3 +69,20 @@ class BreakerOpenMiddleware:
             raw = [(name.encode(), value.encode()) for name, value in headers.items()]
             await send({"type": "http.response.start", "status": 503, "headers": raw})
             await send({"type": "http.response.body", "body": TEXT})
+
+
+class TraceContextMiddleware:
+    """Handles each request on behalf of the trace and the correlation id that its headers name.
+
+    A span of OpenTelemetry that is current where a call is made goes before them.
+    """
+
+    def __init__(self, app: App) -> None:
+        """Surround an application."""
+        self.app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        context = TraceContext.extract(scope.get("headers", ()))
+        with context.scope() if context else nullcontext():
+            await self.app(scope, receive, send)

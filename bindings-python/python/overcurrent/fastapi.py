@@ -1,7 +1,7 @@
 """Guards in FastAPI: `pip install overcurrent[fastapi]`.
 
 app = FastAPI()
-install(app)  # a breaker that is open is answered with 503 and Retry-After
+install(app)  # a breaker that is open is answered with 503 and Retry-After; traces are read from requests
 
 @app.get("/orders/{tenant}")
 async def orders(guard: Annotated[Guard, Depends(guarded(tenants, key="tenant"))]): ...
@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 
 from overcurrent._errors import BreakerOpen
 from overcurrent._guard import Guard
-from overcurrent.asgi import retry_after
+from overcurrent.asgi import TraceContextMiddleware, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,8 +31,12 @@ DETAIL = "Service Unavailable"
 
 
 def install(app: FastAPI) -> None:
-    """Have an application answer 503 where a route raises `BreakerOpen`, with Retry-After if known."""
+    """Have an application answer 503 where a route raises `BreakerOpen`, with Retry-After if known.
+
+    Each request is handled on behalf of the trace and the correlation id that its headers name.
+    """
     app.add_exception_handler(BreakerOpen, _unavailable)
+    app.add_middleware(TraceContextMiddleware)
 
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:

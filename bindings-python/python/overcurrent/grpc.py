@@ -18,7 +18,7 @@ import grpc.aio
 
 from overcurrent._adapted import Adapted
 from overcurrent._core import grpc_verdict
-from overcurrent._http import Guards, cut, remaining
+from overcurrent._http import Guards, Onward, cut, remaining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -46,10 +46,18 @@ class _Details(NamedTuple):
     compression: Any
 
     @classmethod
-    def bounded(cls, given: grpc.ClientCallDetails) -> _Details:
-        """Return what was given, with a timeout that is over when the attempt under way is."""
-        rest = (getattr(given, field, None) for field in cls._fields[2:])
-        return cls(given.method, cut(given.timeout, remaining()), *rest)
+    def of_attempt(cls, given: grpc.ClientCallDetails) -> _Details:
+        """Return what was given, as the attempt under way is made with it.
+
+        With a timeout that is over when the attempt is, and saying on whose behalf it is made.
+        """
+        metadata = getattr(given, "metadata", None)
+        pairs = [*(metadata or ())]
+        onward = Onward().among([name for name, _ in pairs])
+        if onward:
+            metadata = grpc.aio.Metadata(*pairs, *((name.lower(), value) for name, value in onward))
+        rest = (getattr(given, field, None) for field in cls._fields[3:])
+        return cls(given.method, cut(given.timeout, remaining()), metadata, *rest)
 
 
 class _Rules:
@@ -121,7 +129,7 @@ class GuardInterceptor(_Guarding, grpc.UnaryUnaryClientInterceptor):
         """
 
         def attempt() -> Any:
-            call = continuation(_Details.bounded(client_call_details), request)
+            call = continuation(_Details.of_attempt(client_call_details), request)
             error = call.exception()
             if error is not None:
                 raise error
@@ -141,7 +149,7 @@ class AsyncGuardInterceptor(_Guarding, grpc.aio.UnaryUnaryClientInterceptor):
         """
 
         async def attempt() -> Any:
-            call = await continuation(_Details.bounded(client_call_details), request)
+            call = await continuation(_Details.of_attempt(client_call_details), request)
             await call
             return call
 

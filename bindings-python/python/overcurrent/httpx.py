@@ -49,6 +49,7 @@ class _Exchange(Exchange[httpx.Response]):
         """Return the request as an attempt sends it."""
         if self.adds_key is not None:
             self.sent.headers[self.adds_key] = call_key()
+        self.onward.put(self.sent.headers)
         return self.sent
 
     def answer(self, response: httpx.Response) -> tuple[int, str | None]:

@@ -76,6 +76,7 @@ class _GuardedPool(urllib3.HTTPConnectionPool):
         def attempt() -> urllib3.BaseHTTPResponse:
             if adds_key is not None:
                 headers[adds_key] = call_key()
+            exchange.onward.put(headers)
             changed = {"headers": headers, "timeout": bounded(timeout), "retries": off}
             pool_timeout = cut(kw.get("pool_timeout"), remaining())
             exchange.response = send(method, url, **{**kw, **changed, "pool_timeout": pool_timeout})
