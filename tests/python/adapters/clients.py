@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,7 @@ class Asynchronous(Client):
         self.runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, Reply]) -> Reply:
-        return self.runner.run(coroutine)
+        return self.runner.run(coroutine, context=copy_context())
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None

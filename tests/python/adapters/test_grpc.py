@@ -27,6 +27,7 @@ class Orders(grpc.GenericRpcHandler):
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, bytes]] = []
+        self.metadata: list[dict[str, Any]] = []
         self.failures: deque[tuple[grpc.StatusCode, dict[str, str]]] = deque()
         self.remaining: list[float | None] = []
         self.target = ""
@@ -38,6 +39,7 @@ class Orders(grpc.GenericRpcHandler):
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
             self.seen.append((details.method, request))
+            self.metadata.append(dict[str, Any](context.invocation_metadata()))
             self.remaining.append(context.time_remaining())
             if self.failures:
                 code, trailers = self.failures.popleft()
