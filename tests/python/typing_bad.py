@@ -17,6 +17,7 @@ from overcurrent import (
     Retry,
     RetryPolicy,
     Stop,
+    TraceContext,
     Wait,
     constant,
     current_attempt,
@@ -28,6 +29,7 @@ from overcurrent import (
 )
 from overcurrent.grpc import GuardInterceptor
 from overcurrent.httpx import GuardedTransport
+from overcurrent.opentelemetry import instrument
 from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import disabled, instant
 
@@ -159,6 +161,13 @@ BreakerOpen("b", "shut")  # error: arg-type
 instant("1s")  # error: call-arg
 subscribe(print, retry=Retry())  # error: call-arg
 guard.subscribe(len)  # error: arg-type
+
+# Traces.
+TraceContext.extract({"traceparent": 3})  # error: dict-item
+TraceContext.extract("traceparent")  # error: arg-type
+TraceContext.root().inject({1: 2})  # error: arg-type
+TraceContext.root().trace_id = "a"  # error: misc
+instrument("a")  # error: arg-type
 
 # Guards by key, and the adapters.
 Registry("hosts", capacity="10")  # error: arg-type

@@ -25,6 +25,7 @@ import grpc.aio
 import httpx
 import requests
 from fastapi import Depends, FastAPI
+from opentelemetry.sdk.trace import TracerProvider
 from overcurrent import (
     Attempt,
     AttemptTimeout,
@@ -53,6 +54,7 @@ from overcurrent import (
     RetryPolicy,
     Stop,
     Subscription,
+    TraceContext,
     Verdict,
     Wait,
     Which,
@@ -67,10 +69,11 @@ from overcurrent import (
     subscribe,
 )
 from overcurrent.aiohttp import GuardMiddleware
-from overcurrent.asgi import BreakerOpenMiddleware
+from overcurrent.asgi import BreakerOpenMiddleware, TraceContextMiddleware
 from overcurrent.fastapi import guarded, install
 from overcurrent.grpc import AsyncGuardInterceptor, GuardInterceptor
 from overcurrent.httpx import AsyncGuardedTransport, GuardedTransport
+from overcurrent.opentelemetry import Instrumentation, instrument
 from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import ManualClock as SameClock
 from overcurrent.testing import capture_events, disabled, instant
@@ -410,6 +413,28 @@ with capture_events(breaker=breaker) as told:
     assert_type(told, list[Event])
 
 
+# --- traces --------------------------------------------------------------------------------------
+
+context = TraceContext.extract({"traceparent": "00-"})
+assert_type(TraceContext.extract([(b"baggage", b"a=1")]), TraceContext)
+assert_type(TraceContext.extract(httpx.Headers()).child().with_correlation_id("a"), TraceContext)
+assert_type(
+    (context.trace_id, context.span_id, context.correlation_id), tuple[str | None, str | None, str | None]
+)
+assert_type((context.tracestate, context.baggage), tuple[str | None, str | None])
+assert_type((context.sampled, context.random, bool(context)), tuple[bool, bool, bool])
+sent: dict[str, str] = {}
+context.inject(sent)
+context.inject(httpx.Headers())
+with TraceContext.root().scope() as entered:
+    assert_type(entered, TraceContext)
+    assert_type(TraceContext.current(), TraceContext | None)
+
+instrument().close()
+with instrument(TracerProvider()) as instrumentation:
+    assert_type(instrumentation, Instrumentation)
+
+
 # --- guards by key, and the adapters --------------------------------------------------------------
 
 
@@ -447,7 +472,7 @@ async def application(
 ) -> None: ...
 
 
-surrounded = BreakerOpenMiddleware(BreakerOpenMiddleware(application))
+surrounded = TraceContextMiddleware(BreakerOpenMiddleware(BreakerOpenMiddleware(application)))
 
 
 # --- errors --------------------------------------------------------------------------------------

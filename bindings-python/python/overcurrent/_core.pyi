@@ -7,7 +7,7 @@ the rest is what the package is built on.
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 from typing_extensions import disjoint_base
 
@@ -23,7 +23,7 @@ from overcurrent._policy import (
     Verdict,
     Which,
 )
-from overcurrent._trace import Scope
+from overcurrent._trace import Headers, Scope
 from overcurrent.events import Event
 
 __version__: str
@@ -33,11 +33,6 @@ Begun: TypeAlias = "Call | First | int | float"
 
 _Header: TypeAlias = tuple[str, str] | tuple[bytes, bytes] | list[str] | list[bytes]
 _Hooks: TypeAlias = tuple[Which, Which, Classify | None]
-
-class SupportsSetItem(Protocol):
-    """Headers that can be set."""
-
-    def __setitem__(self, name: str, value: str, /) -> object: ...
 
 class Cut(BaseException):
     """Tells a call that its attempt was cut by the guard; never leaves this package."""
@@ -117,7 +112,7 @@ class TraceContext:
             InvalidPolicy: it is not 1 to 128 visible ASCII characters.
         """
 
-    def inject(self, headers: SupportsSetItem, /) -> None:
+    def inject(self, headers: Headers, /) -> None:
         """Set the headers that carry it on, as `headers[name] = value` with names in lower case."""
 
     def scope(self) -> Scope:
@@ -157,7 +152,7 @@ class TraceContext:
         """What applications say to each other, unread."""
 
     def __bool__(self) -> bool: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Alarm:

@@ -9,8 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
+    from typing import Protocol
 
     from overcurrent._core import TraceContext
+
+    class Headers(Protocol):
+        """Headers that can be set."""
+
+        def __setitem__(self, name: str, value: str, /) -> object: ...
+
 
 current: ContextVar[TraceContext] = ContextVar("overcurrent_trace")
 """The context of the innermost scope."""
