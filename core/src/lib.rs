@@ -108,6 +108,7 @@ pub use live::{
     first::First,
     guard::{Guard, LoadError, Surrounds},
     key::idempotency_key,
+    lane::CallLane,
     metrics::{Measured, metrics, register},
     permit::Permit,
     registry::{Kept, Registry, RegistryFull, Values},

@@ -6,7 +6,7 @@
 pub mod breaker;
 pub mod budget;
 mod call_window;
-pub mod calls;
+pub(crate) mod calls;
 pub mod layout;
 #[cfg(all(test, overcurrent_loom))]
 mod models;

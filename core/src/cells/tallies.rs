@@ -128,7 +128,7 @@ impl Tallies<'_> {
 
 /// The successes in the quick lane. Whoever takes the low half past a multiple of 2³¹ adds one to the
 /// high half afterwards, so that half may lag by one; bit 31 of the low half tells whether it does.
-pub(super) fn quick_total(word: u64) -> u64 {
+fn quick_total(word: u64) -> u64 {
     let (halves, low) = (word >> 32, word & LOW);
     let lags = (halves ^ low >> 31) & 1;
     (halves + lags) << 31 | low & (LOW >> 1)

@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use super::past::Past;
+use super::{lanes::Lanes, past::Past};
 use crate::{
     cells::{calls::CallCells, sharded::Sharded},
     kernel::{
@@ -43,9 +43,13 @@ impl<K: Listed, const N: usize> Counters<K, N> {
     }
 
     fn add(&self, key: K) {
+        self.add_all(key, 1);
+    }
+
+    fn add_all(&self, key: K, more: u64) {
         if let Some(count) = self.counts.get(key.place()) {
             // ORDERING: release; see `CallCells::end`.
-            count.fetch_add(1, Ordering::Release);
+            count.fetch_add(more, Ordering::Release);
         }
     }
 
@@ -85,6 +89,7 @@ impl<T> Late<T> {
 #[derive(Debug)]
 pub(crate) struct GuardCounts {
     calls: CallCells,
+    lanes: Lanes,
     trouble: Late<Trouble>,
     durations: Option<Box<Durations>>,
 }
@@ -114,14 +119,15 @@ impl GuardCounts {
     pub(crate) fn new(durations: bool) -> Self {
         Self {
             calls: CallCells::new(),
+            lanes: Lanes::none(),
             trouble: Late::none(),
             durations: durations.then(|| Box::new(Durations(Sharded::new()))),
         }
     }
 
-    /// The calls that begin and end well, for a runtime that counts them in place.
-    pub(crate) const fn calls(&self) -> &CallCells {
-        &self.calls
+    /// Where other runtimes count calls that begin and end well.
+    pub(crate) const fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     pub(crate) const fn has_durations(&self) -> bool {
@@ -173,6 +179,14 @@ impl GuardCounts {
         }
     }
 
+    /// So many calls are cancelled in their first attempt, after nobody knows how long: their thread is gone.
+    pub(crate) fn lost(&self, calls: u64) {
+        if calls > 0 {
+            self.trouble().attempts.add_all(Ending::Cancelled, calls);
+            self.trouble().calls.add_all(Ending::Cancelled, calls);
+        }
+    }
+
     pub(crate) fn told(&self, news: News) {
         match news {
             News::Retry { origin, .. } => self.trouble().retries.add(origin),
@@ -183,12 +197,13 @@ impl GuardCounts {
 
     /// Reads them. What has ended is read before what has begun, so that it is never more.
     pub(crate) fn read(&self, into: &mut GuardMetrics) {
-        let healthy = self.calls.healthy();
+        let healthy = self.calls.healthy().wrapping_add(self.lanes.healthy());
         let with_healthy = |tally: &Tally<Ending>| {
             Tally::new(|ending| if ending == Ending::Success { healthy } else { tally.of(ending) })
         };
         into.calls = with_healthy(&self.trouble.tally(|trouble| trouble.calls.tally()));
-        into.in_flight = self.calls.begun().saturating_sub(into.calls.sum());
+        let begun = self.calls.begun().wrapping_add(self.lanes.begun());
+        into.in_flight = begun.saturating_sub(into.calls.sum());
         into.attempts = with_healthy(&self.trouble.tally(|trouble| trouble.attempts.tally()));
         into.retries = self.trouble.tally(|trouble| trouble.retries.tally());
         into.give_ups = self.trouble.tally(|trouble| trouble.give_ups.tally());

@@ -13,20 +13,17 @@ use super::{
     events::{About, Filter, Source, tell},
     stream::Stream,
 };
-use crate::{
-    cells::calls::CallCells,
-    kernel::{
-        call::{Call, Pass, Rejection, Surroundings},
-        error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
-        event::Notice,
-        explain::Calls,
-        name::Name,
-        outcome::{Ending, Outcome, Position},
-        policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
-        random,
-        retry::Resources,
-        time::{Instant, Span},
-    },
+use crate::kernel::{
+    call::{Call, Pass, Rejection, Surroundings},
+    error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, InvalidPolicy},
+    event::Notice,
+    explain::Calls,
+    name::Name,
+    outcome::{Ending, Outcome, Position},
+    policy::{BreakerPolicy, Dialect, GuardPolicy, WhenOpen},
+    random,
+    retry::Resources,
+    time::{Instant, Span},
 };
 
 /// Surrounds calls of one dependency: `deadline( retry( breaker( attempt timeout( fn ))))`, decided
@@ -147,11 +144,6 @@ impl Guard {
 
     pub(crate) const fn counts(&self) -> &GuardCounts {
         &self.counts
-    }
-
-    /// The words that count its calls, for a runtime that counts healthy ones in place.
-    pub const fn cells(&self) -> &CallCells {
-        self.counts.calls()
     }
 
     /// Whether it measures how long its calls take.

@@ -11,6 +11,8 @@ pub mod first;
 mod fork;
 pub mod guard;
 pub mod key;
+pub mod lane;
+mod lanes;
 pub mod metrics;
 mod past;
 pub mod permit;
