@@ -6,6 +6,7 @@ use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
 use overcurrent::{
     Breaker, BreakerPolicy, Dialect, InvalidPolicy, OpenReason, Snapshot, Span, Window, cells::layout,
+    register,
 };
 
 use crate::{
@@ -73,7 +74,11 @@ pub(crate) fn breaker_new(
     let policy = BreakerPolicy::from_value(&value(&policy)?, "", Dialect::Node);
     let seed = seed.map(|seed| seed.get_u64().1);
     Ok(match policy {
-        Ok(policy) => Either::A(keep(Arc::new(Breaker::with(name, policy, chosen(clock)?, seed)))),
+        Ok(policy) => {
+            let breaker = Arc::new(Breaker::with(name, policy, chosen(clock)?, seed));
+            register(&breaker);
+            Either::A(keep(breaker))
+        }
         Err(error) => Either::B(error.into()),
     })
 }

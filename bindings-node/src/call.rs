@@ -16,22 +16,30 @@ use std::{cell::Cell, fmt::Write as _, sync::Arc};
 
 use napi_derive::napi;
 use overcurrent::{
-    Breaker, BreakerOpen, Clock, Failure, Guard, Instant, ManualClock, Outcome, RejectReason, Span,
-    StopReason, Verdict,
+    AttemptTimeout, Breaker, BreakerOpen, Clock, DeadlineExceeded, Failure, Guard, Instant, ManualClock,
+    Outcome, RejectReason, Span, StopReason, Verdict,
     kernel::call::{Call, Pass, Settled, Step, Surroundings},
 };
 
 use crate::{
-    clock::{between, nanos, tell, whole},
+    clock::{between, millis, nanos, tell, whole},
+    entered,
     raw::Args,
     slab::{Gone, free, keep, with},
 };
 
-/// A call under way.
+/// A call under way. With its thread it is cancelled, unless it is over.
 pub(crate) struct Running {
     guard: Arc<Guard>,
     call: Call,
     wait: Span,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let now = self.guard.now();
+        self.call.cancelled(&*self.guard, now);
+    }
 }
 
 /// The number of codes, a power of two: a handle and a code make one number.
@@ -138,26 +146,34 @@ pub(crate) const fn verdict_code(verdict: Verdict) -> u32 {
 /// `enter(guard)`: the epoch of a call that the closed breaker lets pass, its deposit made; −1 where a
 /// call must `begin`.
 pub(crate) fn enter([guard, ..]: Args) -> Result<f64, Gone> {
-    with(guard, |guard: &mut Arc<Guard>| {
+    let handle = guard;
+    with(handle, |guard: &mut Arc<Guard>| {
         let pass = guard.breaker().map_or(Some(Pass { epoch: 0 }), |breaker| breaker.cells().pass());
         pass.map_or(-1.0, |pass| {
-            guard.begun();
+            if let Some(budget) = guard.budget() {
+                budget.deposit();
+            }
+            entered::enter(handle, guard);
             f64::from(pass.epoch)
         })
     })
 }
 
+/// The guard that a call has entered under this handle, which goes on or ends here.
+fn left(handle: f64) -> Result<Arc<Guard>, Gone> {
+    entered::leave(handle).map_or_else(|| with(handle, |guard: &mut Arc<Guard>| Arc::clone(guard)), Ok)
+}
+
 /// `record(guard, epoch, outcome, started, now)`, for a call that has entered: what became of its only
 /// attempt. Answers until when further successes may be added in place.
 pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f64, Gone> {
-    with(guard, |guard: &mut Arc<Guard>| {
-        tell(now);
-        let (outcome, took) = (outcome_of(outcome), between(started, now));
-        guard.record(1, pass(epoch), outcome, took, guard.now());
-        guard.attempt_ended(outcome.into());
-        guard.call_ended(outcome.into(), took);
-        guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now))
-    })
+    let guard = left(guard)?;
+    tell(now);
+    let (outcome, took) = (outcome_of(outcome), between(started, now));
+    guard.record(1, pass(epoch), outcome, took, guard.now());
+    guard.attempt_ended(outcome.into());
+    guard.call_ended(outcome.into(), took);
+    Ok(guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now)))
 }
 
 /// `begin(guard, now, once)`: a new call, with its first step; its handle is in front of the code. `once` is 1
@@ -174,7 +190,7 @@ pub(crate) fn begin([guard, now, once, ..]: Args) -> Result<f64, Gone> {
 
 /// `adopt(guard, epoch, started, once)`: the call of one that had entered, its attempt running.
 pub(crate) fn adopt([guard, epoch, started, once, ..]: Args) -> Result<f64, Gone> {
-    let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
+    let guard = left(guard)?;
     tell(started);
     let call = sparing(Call::adopt(guard.policy(), pass(epoch), guard.now()), once);
     Ok(keep(Box::new(Running { guard, call, wait: Span::ZERO })))
@@ -261,16 +277,40 @@ pub(crate) fn outcome_of(code: f64) -> Outcome {
     }
 }
 
-/// The message of an attempt that its timeout cut.
-#[napi]
-pub(crate) fn call_attempt_timeout(call: f64) -> napi::Result<String> {
-    Ok(with(call, |running: &mut Box<Running>| running.guard.attempt_timeout(&running.call).to_string())?)
+/// A limit that was exceeded.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub(crate) struct Exceeded {
+    /// The whole message.
+    pub message: String,
+    /// The guard's name.
+    pub guard: String,
+    /// How many attempts had begun.
+    pub attempts: u32,
+    /// The limit in ms.
+    pub limit: f64,
 }
 
-/// The message of a call that exceeded its deadline.
+/// An attempt that its timeout cut.
 #[napi]
-pub(crate) fn call_deadline_exceeded(call: f64) -> napi::Result<String> {
-    Ok(with(call, |running: &mut Box<Running>| running.guard.deadline_exceeded(&running.call).to_string())?)
+pub(crate) fn call_attempt_timeout(call: f64) -> napi::Result<Exceeded> {
+    Ok(with(call, |running: &mut Box<Running>| {
+        let error = running.guard.attempt_timeout(&running.call);
+        let message = error.to_string();
+        let AttemptTimeout { guard, attempt, timeout } = error;
+        Exceeded { message, guard: guard.into(), attempts: attempt, limit: millis(timeout) }
+    })?)
+}
+
+/// A call that exceeded its deadline.
+#[napi]
+pub(crate) fn call_deadline_exceeded(call: f64) -> napi::Result<Exceeded> {
+    Ok(with(call, |running: &mut Box<Running>| {
+        let error = running.guard.deadline_exceeded(&running.call);
+        let message = error.to_string();
+        let DeadlineExceeded { guard, attempts, deadline } = error;
+        Exceeded { message, guard: guard.into(), attempts, limit: millis(deadline) }
+    })?)
 }
 
 /// A new idempotency key.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{BigInt, Either, Unknown};
 use napi_derive::napi;
-use overcurrent::{Breaker, Budget, Dialect, Guard, GuardPolicy, InvalidPolicy, PolicyDocument, Surrounds};
+use overcurrent::{
+    Breaker, Budget, Dialect, Guard, GuardPolicy, InvalidPolicy, PolicyDocument, Surrounds, register,
+};
 
 use crate::{
     clock::{chosen, nanos, tell},
@@ -25,6 +27,10 @@ pub(crate) struct Brought {
     pub breaker: Option<f64>,
     /// A budget shared with others.
     pub budget: Option<f64>,
+    /// Whether to measure how long calls take.
+    pub durations: bool,
+    /// Whether what it counts is part of the metrics.
+    pub measured: bool,
     /// The time now.
     pub now: f64,
 }
@@ -41,6 +47,8 @@ pub(crate) struct GuardShape {
     pub budget: Option<f64>,
     /// What bounds a first attempt, in ns.
     pub limit: f64,
+    /// Whether it measures how long its calls take.
+    pub durations: bool,
 }
 
 /// A guard of a policy given in code.
@@ -84,11 +92,19 @@ fn made(
             .budget
             .map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it)))
             .transpose()?,
-        durations: false,
+        durations: brought.durations,
     };
     let guard = policy.and_then(|policy| Guard::with(name, policy, surrounds, Dialect::Node));
     Ok(match guard {
-        Ok(guard) => Either::A(shape(Arc::new(guard), own)),
+        Ok(guard) => {
+            let guard = Arc::new(guard);
+            if brought.measured {
+                register(&guard);
+                // It may outlive its guard.
+                guard.breaker().into_iter().for_each(register);
+            }
+            Either::A(shape(guard, own))
+        }
         Err(error) => Either::B(error.into()),
     })
 }
@@ -103,6 +119,7 @@ pub(crate) fn limit(policy: &GuardPolicy) -> f64 {
 pub(crate) fn shape(guard: Arc<Guard>, own: (bool, bool)) -> GuardShape {
     GuardShape {
         limit: limit(guard.policy()),
+        durations: guard.measures_durations(),
         breaker: guard.breaker().filter(|_| own.0).map(|breaker| keep(Arc::clone(breaker))),
         budget: guard.budget().filter(|_| own.1).map(|budget| keep(Arc::clone(budget))),
         handle: keep(guard),

@@ -12,11 +12,14 @@
 //! | `error` | a refused policy as an object |
 //! | `clock` | JavaScript's clock, and the manual one |
 //! | `guard`, `call` | guards and their running calls |
+//! | `entered` | the calls that run their first attempt, where JavaScript does not count them itself |
 //! | `breaker`, `budget`, `retry` | the others alone |
 //! | `registry` | guards by key |
 //! | `http` | what HTTP and gRPC say |
 //! | `share` | what one thread hands to another |
 //! | `events` | what was decided, for JavaScript's listeners |
+//! | `metrics` | what has been counted |
+//! | `explain` | what stands and what happened, in words |
 #![deny(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "the derive takes texts by value only")]
 
@@ -24,10 +27,13 @@ mod breaker;
 mod budget;
 mod call;
 mod clock;
+mod entered;
 mod error;
 mod events;
+mod explain;
 mod guard;
 mod http;
+mod metrics;
 mod raw;
 mod registry;
 mod retry;

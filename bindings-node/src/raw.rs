@@ -18,7 +18,7 @@ use napi::{
 };
 use napi_derive::napi;
 use napi_sys as sys;
-use overcurrent::{Breaker, Budget};
+use overcurrent::{Breaker, Budget, CallLane, Guard};
 
 use crate::{
     breaker, budget, call, clock, events,
@@ -157,7 +157,7 @@ fn outcome<T>(env: sys::napi_env, work: impl FnOnce() -> Result<T, Gone>) -> Opt
     None
 }
 
-/// `words(handle)`: the words of a breaker or a budget as an `ArrayBuffer` over the same memory;
+/// `words(handle)`: the words of a breaker or a budget, or a lane of a guard, as an `ArrayBuffer` over the same memory;
 /// undefined where the runtime refuses that, or where a registry may forget them. The buffer keeps the words alive.
 ///
 /// # Safety
@@ -168,16 +168,23 @@ unsafe extern "C" fn words(env: sys::napi_env, info: sys::napi_callback_info) ->
     if with(handle, |_: &mut Keyed| ()).is_ok() {
         return ptr::null_mut();
     }
+    let guard = with(handle, |guard: &mut Arc<Guard>| Arc::new(CallLane::of(guard)));
     let breaker = with(handle, |breaker: &mut Arc<Breaker>| Arc::clone(breaker));
     let budget = with(handle, |budget: &mut Arc<Budget>| Arc::clone(budget));
-    match (breaker, budget) {
-        (Ok(breaker), _) => {
+    match (guard, breaker, budget) {
+        (Ok(lane), ..) => {
+            let words = lane.words();
+            let (start, length) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
+            // SAFETY: the words do not move while their guard lives, which the owner holds.
+            unsafe { external(env, start, length, lane) }
+        }
+        (_, Ok(breaker), _) => {
             let words = breaker.cells().words();
             let (start, length) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
             // SAFETY: the words do not move while their breaker lives, and it is the owner.
             unsafe { external(env, start, length, breaker) }
         }
-        (_, Ok(budget)) => {
+        (.., Ok(budget)) => {
             let cells = budget.cells();
             let (start, length) = (ptr::from_ref(cells).cast_mut().cast(), size_of_val(cells));
             // SAFETY: the words do not move while their budget lives, and it is the owner.
@@ -191,7 +198,7 @@ unsafe extern "C" fn words(env: sys::napi_env, info: sys::napi_callback_info) ->
 ///
 /// # Safety
 /// The memory is valid and does not move as long as `owner` lives. It holds atomics, which JavaScript
-/// reads and writes with `Atomics` in lanes of 32 bits.
+/// reads and writes in lanes of 32 bits, or in lanes of 64 as doubles.
 unsafe fn external<T>(
     env: sys::napi_env,
     start: *mut c_void,

@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{Either, Either3, Unknown};
 use napi_derive::napi;
 use overcurrent::{
     Breaker, Budget, Clock, Dialect, Guard, GuardPolicy, InvalidPolicy, Name, PolicyDocument, Registry,
-    RegistryFull, Surrounds, Value,
+    RegistryFull, Surrounds, Value, register,
 };
 
 use crate::{
@@ -26,23 +26,28 @@ use crate::{
 
 /// A registry, and how its guards are made.
 pub(crate) struct Guards {
-    kept: Registry<Guard>,
+    kept: Arc<Registry<Guard>>,
     /// What the name of each guard begins with.
     prefix: String,
     policy: GuardPolicy,
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
     budget: Option<Arc<Budget>>,
+    durations: bool,
 }
 
 impl Guards {
+    pub(crate) fn kept(&self) -> &Registry<Guard> {
+        &self.kept
+    }
+
     fn make(&self, name: &str) -> Result<Guard, InvalidPolicy> {
         let surrounds = Surrounds {
             clock: Some(Arc::clone(&self.clock)),
             seed: self.seed,
             breaker: None,
             budget: self.budget.clone(),
-            durations: false,
+            durations: self.durations,
         };
         Guard::with(name, self.policy.clone(), surrounds, Dialect::Node)
     }
@@ -75,7 +80,11 @@ impl Key {
         let made = self.guards.make(&self.name).ok()?;
         kept.get_or_create(&self.name, |_| made).ok().or_else(|| {
             let made = self.guards.make(&self.name).ok()?;
-            Some(Arc::clone(self.apart.get_or_init(|| Arc::new(made))))
+            Some(Arc::clone(self.apart.get_or_init(|| {
+                let made = Arc::new(made);
+                register(&made);
+                made
+            })))
         })
     }
 }
@@ -175,13 +184,20 @@ fn made(
         (Err(error), _) | (_, Err(error)) => return Ok(Either::B(error.into())),
     };
     let budget = brought.budget.map(|budget| with(budget, |it: &mut Arc<Budget>| Arc::clone(it)));
+    let kept = Registry::new(capacity);
+    let kept = Arc::new(match &name {
+        Some(name) => kept.named(name.as_str()),
+        None => kept,
+    });
+    register(&kept);
     Ok(Either::A(keep(Rc::new(Guards {
-        kept: Registry::new(capacity),
+        kept,
         prefix: name.map(|name| format!("{name}/")).unwrap_or_default(),
         policy,
         clock: chosen(brought.clock)?,
         seed: brought.seed.map(|seed| seed.get_u64().1),
         budget: budget.transpose()?,
+        durations: brought.durations,
     }))))
 }
 
@@ -222,6 +238,7 @@ pub(crate) fn registry_enter(
         breaker: guard.breaker().map(|_| part(Part::Breaker)),
         budget: guard.budget().filter(|_| !brings).map(|_| part(Part::Budget)),
         limit: limit(guard.policy()),
+        durations: guard.measures_durations(),
     }))
 }
 

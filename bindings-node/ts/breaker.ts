@@ -10,6 +10,7 @@ import type { BreakerEvents } from './event.js'
 import { tell } from './hearing.js'
 import { HOOKS, Judge, SUCCESS, type JudgeOptions } from './judge.js'
 import { Listeners } from './listeners.js'
+import { metricsOf, type Metrics } from './metrics.js'
 import { native, own } from './native.js'
 import { OURS, live, without, type LiveOptions } from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
@@ -337,6 +338,22 @@ export class Breaker {
     fn: (this: This, ...args: Args) => T,
   ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
+  }
+
+  /** What it has counted since it was made, and where it stands. */
+  metrics(): Metrics {
+    return metricsOf(this.#core.handle)
+  }
+
+  /**
+   * Where it stands, why, what would change that, and its last changes of state: in words for people, the same in every
+   * language.
+   *
+   * @example
+   * console.log(breaker.explain())
+   */
+  explain(): string {
+    return native.explainSource(this.#core.handle, this.#core.time.now())
   }
 
   /** Opens it by hand, for `time` (at most 24 h) or for its cooldown. */

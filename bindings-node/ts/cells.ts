@@ -22,9 +22,14 @@ const HALF = 2 ** 31 - 1
 /** Whether this runtime lets JavaScript see native memory; set to 1, the variable says that it does not. */
 const mapped = process.env['OVERCURRENT_NO_EXTERNAL_MEMORY'] !== '1'
 
-/** The words of a breaker or a budget; `undefined` where JavaScript cannot see them. They live as long as the view. */
+/** The memory of a breaker, a budget or a lane of a guard; `undefined` where JavaScript cannot see it. It lives as long as the buffer. */
+export function memory(handle: number): ArrayBuffer | undefined {
+  return mapped ? native.words(handle) : undefined
+}
+
+/** The words of a breaker or a budget. */
 export function view(handle: number): Uint32Array | undefined {
-  const buffer = mapped ? native.words(handle) : undefined
+  const buffer = memory(handle)
   return buffer && new Uint32Array(buffer)
 }
 

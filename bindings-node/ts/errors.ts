@@ -4,7 +4,7 @@
  * `instanceof` goes by the code: the package may be there several times (in two versions, in the sandbox of a
  * test runner), and an error of one copy is one for the others too.
  */
-import { native, type Full, type Refused } from './native.js'
+import { native, type Exceeded, type Full, type Refused } from './native.js'
 import type { RejectReason, StopReason } from './words.js'
 
 type Code = 'INVALID_POLICY' | 'BREAKER_OPEN' | 'ATTEMPT_TIMEOUT' | 'DEADLINE_EXCEEDED' | 'REGISTRY_FULL'
@@ -93,11 +93,39 @@ export class BreakerOpen extends OvercurrentError {
 /** One attempt took longer than the policy's `attemptTimeout`. */
 export class AttemptTimeout extends OvercurrentError {
   readonly code = 'ATTEMPT_TIMEOUT'
+  /** The guard's name. */
+  readonly guard: string
+  /** Which attempt, from 1. */
+  readonly attempt: number
+  /** How many milliseconds it had. */
+  readonly timeoutMs: number
+
+  /** @internal */
+  constructor({ message, guard, attempts, limit }: Exceeded) {
+    super(message)
+    this.guard = guard
+    this.attempt = attempts
+    this.timeoutMs = limit
+  }
 }
 
 /** The whole call took longer than the policy's `deadline`. Its `cause` is the last own error, if any. */
 export class DeadlineExceeded extends OvercurrentError {
   readonly code = 'DEADLINE_EXCEEDED'
+  /** The guard's name. */
+  readonly guard: string
+  /** How many attempts had begun. */
+  readonly attempts: number
+  /** How many milliseconds the whole call had. */
+  readonly deadlineMs: number
+
+  /** @internal */
+  constructor({ message, guard, attempts, limit }: Exceeded, options?: ErrorOptions) {
+    super(message, options)
+    this.guard = guard
+    this.attempts = attempts
+    this.deadlineMs = limit
+  }
 }
 
 /** A registry has no room for a new key: it is full, and nothing in it is idle. */

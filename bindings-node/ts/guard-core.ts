@@ -9,6 +9,7 @@ import { host, type Time } from './clock.js'
 import { Endless, type Deadlines } from './deadlines.js'
 import { quietly } from './errors.js'
 import { Judge, type Rules } from './judge.js'
+import { laneOf, type Lane } from './lane.js'
 import { Listeners } from './listeners.js'
 import { native, own, type GuardShape } from './native.js'
 
@@ -28,6 +29,10 @@ export class GuardCore {
   private readonly forAccounts: boolean
   /** Whether calls enter in JavaScript: on its own clock, with every word in sight. */
   private entersHere: boolean
+  /** Where those calls are counted. */
+  private readonly lane: Lane | undefined
+  /** Whether the healthy ones of them end here too: where nobody asks how long they took. */
+  private readonly endsHere: boolean
 
   constructor(
     readonly name: string,
@@ -43,10 +48,12 @@ export class GuardCore {
     this.limit = shape.limit
     this.deadlines = shape.limit === Infinity ? new Endless() : time.deadlines(ref)
     this.trustsValues = judge.trustsValues
-    this.forAccounts = shape.limit === Infinity && breaker?.needsDuration !== true
+    this.forAccounts = shape.limit === Infinity && breaker?.needsDuration !== true && !shape.durations
     const seesBreaker = breaker === undefined || breaker.cells !== undefined
     const seesBudget = budget === undefined || budget.isInSight
-    this.entersHere = time === host && seesBreaker && seesBudget
+    this.lane = time === host && seesBreaker && seesBudget ? laneOf(shape.handle) : undefined
+    this.entersHere = this.lane !== undefined
+    this.endsHere = this.entersHere && !shape.durations
   }
 
   /** The name that its breaker's rejections have. */
@@ -73,7 +80,10 @@ export class GuardCore {
     if (!this.entersHere) return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
     const cells = this.breaker?.cells
     const epoch = cells === undefined ? 0 : cells.enter()
-    if (epoch >= 0) this.budget?.deposit()
+    if (epoch >= 0) {
+      this.lane!.begin()
+      this.budget?.deposit()
+    }
     return epoch
   }
 
@@ -113,16 +123,26 @@ export class GuardCore {
 
   /** The attempt of a call that had entered succeeded. Whether that was all there was to decide. */
   succeeded(epoch: number, started: number, now: number): boolean {
-    if (this.breaker?.cells?.succeed(epoch, now - started, now) === true) return true
+    const { breaker } = this
+    if (this.endsHere && (breaker === undefined || breaker.cells!.succeed(epoch, now - started, now))) {
+      this.lane!.succeed()
+      return true
+    }
     this.record(epoch, OUTCOME.success, started, now)
     return false
   }
 
   /** What became of the attempt of a call that had entered. */
   record(epoch: number, outcome: Outcome, started: number, now: number): void {
-    if (this.breaker === undefined) return
     attend()
+    this.lane?.handOver()
     const until = native.record(this.handle, epoch, outcome, started, now)
-    if (outcome === OUTCOME.success) this.breaker.cells?.allow(epoch, until)
+    if (outcome === OUTCOME.success) this.breaker?.cells?.allow(epoch, until)
+  }
+
+  /** The native call of one that had entered, its attempt running. */
+  adopted(epoch: number, started: number): number {
+    this.lane?.handOver()
+    return native.adopt(this.handle, epoch, started, this.once)
   }
 }

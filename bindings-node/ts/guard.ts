@@ -11,8 +11,19 @@ import { accepted, refuse } from './errors.js'
 import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
 import { HOOKS, Judge, type JudgeOptions, type Rules } from './judge.js'
+import { metricsOf, type Metrics } from './metrics.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
-import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
+import {
+  MEASURED,
+  kept,
+  live,
+  replaced,
+  timing,
+  without,
+  type LiveOptions,
+  type MetricsOptions,
+  type TimerOptions,
+} from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
 import { adopted, taken, type Retry, type RetryPolicy } from './retry.js'
 import { run } from './run.js'
@@ -37,9 +48,9 @@ export interface GuardPolicy {
   readonly breaker?: BreakerPolicy | Breaker | boolean | undefined
 }
 
-export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions
+export type GuardOptions = GuardPolicy & JudgeOptions & LiveOptions & TimerOptions & MetricsOptions
 
-export type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions
+export type DocumentOptions = JudgeOptions & LiveOptions & TimerOptions & MetricsOptions
 
 /** Reads the policy of a guard from a document. */
 type Reader = (brought: Brought) => GuardShape | Refused
@@ -85,7 +96,7 @@ export class Guard {
     let judge = new Judge(options ?? {})
     const { seed, time: chosen } = live(options ?? {})
     const ref = kept(options ?? {})
-    let policy = without(options, TIMED)
+    let policy = without(options, MEASURED)
     let shared: BreakerCore | undefined
     let budget: Budget | undefined
     if (options?.breaker instanceof Breaker) {
@@ -111,6 +122,8 @@ export class Guard {
       seed,
       breaker: shared?.handle,
       budget: budget && budgetOf(budget).handle,
+      durations: timing(options ?? {}),
+      measured: true,
       now: time.now(),
     }
     const shape = accepted(reader === undefined ? native.guardNew(name, policy, brought) : reader(brought))
@@ -183,7 +196,9 @@ export class Guard {
   #switched(): GuardCore {
     if (disabled.isOn) {
       const nothing = { deadline: false, attemptTimeout: false, retry: false, breaker: false } as const
-      through ??= new Guard('disabled', { ...nothing, ignore: () => true })
+      through ??= new Guard('disabled', { ignore: () => true }, brought =>
+        native.guardNew('disabled', nothing, { ...brought, measured: false }),
+      )
       return through.#core
     }
     return instant.isOn ? this.#core.skipping() : this.#core
@@ -219,6 +234,22 @@ export class Guard {
   off<Name extends keyof GuardEvents>(name: Name, listener: (event: GuardEvents[Name]) => unknown): this {
     this.#core.listeners.delete(name, listener)
     return this
+  }
+
+  /** What this guard and its breaker have counted since they were made. */
+  metrics(): Metrics {
+    return metricsOf(this.#core.handle)
+  }
+
+  /**
+   * What its calls have come to, and where its breaker stands, why, and what would change that: in words for people, the same
+   * in every language.
+   *
+   * @example
+   * console.log(payments.explain())
+   */
+  explain(): string {
+    return native.explainSource(this.#core.handle, this.#core.time.now())
   }
 
   /**
@@ -266,7 +297,7 @@ export function opened(path: string | URL): { file: string; text: string } {
 }
 
 function read(file: string, text: string, name: string, options: DocumentOptions): Guard {
-  const [extra] = Object.keys(without(options, TIMED) as object)
+  const [extra] = Object.keys(without(options, MEASURED) as object)
   if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a document')
   return new Guard(name, options, brought => native.guardRead(file, text, name, brought))
 }

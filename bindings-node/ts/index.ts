@@ -41,9 +41,11 @@ export type {
   StateChangeEvent,
   TimeoutEvent,
 } from './event.js'
+export { explain } from './explain.js'
 export { Guard, type GuardOptions, type GuardPolicy } from './guard.js'
 export type { Classify, JudgeOptions, Matcher, Result, Verdict } from './judge.js'
-export type { LiveOptions, TimerOptions } from './options.js'
+export { Metrics, metrics, type Bucket, type Family, type Histogram, type Sample } from './metrics.js'
+export type { LiveOptions, MetricsOptions, TimerOptions } from './options.js'
 export {
   constant,
   exponential,

@@ -38,6 +38,10 @@ export interface Brought {
   seed: bigint | undefined
   breaker: number | undefined
   budget: number | undefined
+  /** Whether to measure how long calls take. */
+  durations: boolean
+  /** Whether what it counts is part of the metrics. */
+  measured: boolean
   now: number
 }
 
@@ -46,6 +50,7 @@ export interface GuardShape {
   breaker?: number
   budget?: number
   limit: number
+  durations: boolean
 }
 
 export interface BreakerShape {
@@ -59,6 +64,19 @@ export interface BreakerShape {
 export interface RetryShape {
   handle: number
   budget?: number
+}
+
+/** A limit that was exceeded, in ms, after so many attempts had begun. */
+export interface Exceeded {
+  message: string
+  guard: string
+  attempts: number
+  limit: number
+}
+
+/** What was counted up to one moment; only to be given back. */
+export interface Counted {
+  readonly counted: unique symbol
 }
 
 /** The 32-bit lanes of a breaker's words that JavaScript reads or adds to. */
@@ -134,8 +152,17 @@ interface Native {
   unshare(handle: number): void
   guardOf(token: string): GuardShape | null
   breakerOf(token: string): number | null
-  callAttemptTimeout(call: number): string
-  callDeadlineExceeded(call: number): string
+  callAttemptTimeout(call: number): Exceeded
+  callDeadlineExceeded(call: number): Exceeded
+  contentTypes(): { prometheus: string; openMetrics: string }
+  metrics(source: number | undefined): Counted
+  metricsText(counted: Counted, open: boolean): string
+  metricsFamilies(counted: Counted): unknown[]
+  explainSource(source: number, now: number): string
+  explainOpen(breaker: string, reason: string, retryAfter: number | undefined): string | null
+  explainAttempt(guard: string, attempt: number, timeout: number, stop: string | undefined): string
+  explainDeadline(guard: string, attempts: number, deadline: number): string
+  explainGivenUp(attempts: number, elapsed: number, stop: string | undefined): string
   breakerNew(
     name: string,
     policy: unknown,

@@ -19,10 +19,21 @@ export interface TimerOptions {
   readonly ref?: boolean | undefined
 }
 
+/** What can be set of metrics. */
+export interface MetricsOptions {
+  /**
+   * Whether to measure how long calls take, for `overcurrent_call_duration_seconds`; `false` by default, as it takes two
+   * readings of the clock a call.
+   */
+  readonly durations?: boolean | undefined
+}
+
 /** The options that the core does not judge. */
 export const OURS = ['clock', 'seed', ...HOOKS]
 /** The same for who has timers. */
 export const TIMED = [...OURS, 'ref']
+/** The same for who is measured. */
+export const MEASURED = [...TIMED, 'durations']
 
 const SEEDS = 1n << 64n
 
@@ -42,6 +53,11 @@ function seeded(seed: bigint | number | undefined): bigint | undefined {
 /** Whether timers keep the process alive. */
 export function kept({ ref = false }: TimerOptions): boolean {
   return typeof ref === 'boolean' ? ref : refuse('ref', ref, 'must be true or false')
+}
+
+/** Whether to measure how long calls take. */
+export function timing({ durations = false }: MetricsOptions): boolean {
+  return typeof durations === 'boolean' ? durations : refuse('durations', durations, 'must be true or false')
 }
 
 /** The options without some; for the core to see whatever else is there. */

@@ -13,8 +13,9 @@ import type { Time } from './clock.js'
 import { RegistryFull, accepted, refuse } from './errors.js'
 import { Guard, isClosed, opened, type DocumentOptions, type GuardOptions } from './guard.js'
 import { Judge } from './judge.js'
+import { metricsOf, type Metrics } from './metrics.js'
 import { native, own, type Brought, type Full, type GuardShape, type Refused } from './native.js'
-import { TIMED, kept, live, replaced, without } from './options.js'
+import { MEASURED, kept, live, replaced, timing, without } from './options.js'
 import type { BreakerPolicy } from './policy.js'
 import { taken } from './retry.js'
 
@@ -77,13 +78,21 @@ export class Registry {
     kept(options ?? {})
     const hooks = { on, ignore, classify }
     new Judge(hooks)
-    let policy = without(options, [...TIMED, ...BOUNDS])
+    let policy = without(options, [...MEASURED, ...BOUNDS])
     const parts = typeof retry === 'object' ? taken(retry) : undefined
     if (parts !== undefined) policy = replaced(policy, 'retry', parts.policy)
     const budget = parts?.budget && budgetOf(parts.budget)
     if (budget !== undefined && budget.time !== time)
       refuse('clock', 'another', 'must be the clock of the shared budget')
-    const brought = { clock: time.handle, seed, breaker: undefined, budget: budget?.handle, now: time.now() }
+    const brought = {
+      clock: time.handle,
+      seed,
+      breaker: undefined,
+      budget: budget?.handle,
+      durations: timing(options ?? {}),
+      measured: true,
+      now: time.now(),
+    }
     const made = reader?.(name, capacity, brought) ?? native.registryNew(name, capacity, policy, brought)
     this.#handle = own(this, accepted(made))
     this.#time = time
@@ -97,7 +106,7 @@ export class Registry {
    */
   static fromFile(path: string | URL, policy: string, options: DocumentOptions & Bounds = {}): Registry {
     const { file, text } = opened(path)
-    const [extra] = Object.keys(without(options, [...TIMED, ...BOUNDS]) as object)
+    const [extra] = Object.keys(without(options, [...MEASURED, ...BOUNDS]) as object)
     if (extra !== undefined) refuse(extra, extra, 'cannot be set beside a document')
     return new Registry(options, (name, capacity, brought) =>
       native.registryRead(file, text, policy, name, capacity, brought),
@@ -155,6 +164,11 @@ export class Registry {
   /** How many guards have made room for others. */
   get evictions(): number {
     return native.registryExtent(this.#handle).evictions
+  }
+
+  /** What it and its guards, as they are there now, have counted; under a name of its own how many made room. */
+  metrics(): Metrics {
+    return metricsOf(this.#handle)
   }
 
   #named(key: string): string {

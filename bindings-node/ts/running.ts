@@ -212,8 +212,7 @@ export class Running<T> implements Call, Cancellable {
 
   /** The native call; made now, if the call was healthy so far. */
   private adopted(): number {
-    const { guard } = this
-    if (this.call === NO_CALL) this.call = native.adopt(guard.handle, this.epoch, this.started, guard.once)
+    if (this.call === NO_CALL) this.call = this.guard.adopted(this.epoch, this.started)
     return this.call
   }
 
@@ -239,9 +238,9 @@ export class Running<T> implements Call, Cancellable {
       case DONE:
         return this.handOver(undefined, now)
       case EXCEEDED: {
-        const message = native.callDeadlineExceeded(this.call)
+        const exceeded = native.callDeadlineExceeded(this.call)
         const cause = this.threw ? { cause: this.last } : undefined
-        const error = quietly(() => new DeadlineExceeded(message, cause))
+        const error = quietly(() => new DeadlineExceeded(exceeded, cause))
         this.account(error, undefined, now)
         this.fail(error)
         return ended?.abort(error)
