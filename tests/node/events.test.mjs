@@ -1,4 +1,4 @@
-/** What is heard of decisions: the scenarios that every language replays, and who hears them when. */
+/** What is heard of decisions: the scenarios that every language replays, with what is counted in them, and who hears when. */
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawnSync } from 'node:child_process'
@@ -68,7 +68,7 @@ const classify = ({ error }) => {
   return is === 'ignored' ? 'ignored' : { retryable: is === 'failure', hint }
 }
 
-for (const { name, seed, guard: policy, retry: retryPolicy, steps } of scenarios) {
+for (const { name, seed, durations, guard: policy, retry: retryPolicy, steps, metrics } of scenarios) {
   test(name, async () => {
     const clock = new ManualClock()
     const heard = []
@@ -88,7 +88,7 @@ for (const { name, seed, guard: policy, retry: retryPolicy, steps } of scenarios
       return
     }
     const document = JSON.stringify({ policy: { payments: policy } })
-    const guard = Guard.fromText(document, 'payments', { format: 'json', clock, seed, classify })
+    const guard = Guard.fromText(document, 'payments', { format: 'json', clock, seed, durations, classify })
     const permits = new Map()
     const subscription = subscribe(hear, { guard })
     for (const step of steps) {
@@ -98,6 +98,8 @@ for (const { name, seed, guard: policy, retry: retryPolicy, steps } of scenarios
     }
     subscription.close()
     assert.equal(subscription.dropped, 0)
+    const samples = guard.metrics().prometheus().split('\n')
+    assert.deepEqual(samples.filter(line => !/^#|^$| 0$/.test(line)), metrics)
   })
 }
 

@@ -39,6 +39,20 @@ export async function rejection(promise) {
   throw new Error('it did not reject')
 }
 
+/** The samples of a metric that are not zero, by the value of one of their labels. */
+export function counted(metrics, name, label) {
+  const family = metrics.families.find(family => family.name === name)
+  const samples = (family?.samples ?? []).filter(({ value }) => value !== 0)
+  return Object.fromEntries(samples.map(({ labels, value }) => [labels[label], value]))
+}
+
+/** What the calls and the attempts of a guard came to, and how many calls are under way. */
+export function callsOf(guard) {
+  const metrics = guard.metrics()
+  const [calls, attempts] = ['calls', 'attempts'].map(name => counted(metrics, `overcurrent_${name}_total`, 'outcome'))
+  return { calls, attempts, inFlight: counted(metrics, 'overcurrent_in_flight', 'guard')[guard.name] ?? 0 }
+}
+
 /** Lets everything run that waits for nothing but its turn. */
 export const turn = () => new Promise(resolve => setImmediate(resolve))
 

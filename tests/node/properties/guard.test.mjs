@@ -1,13 +1,13 @@
 /**
  * Calls of one guard that settle, are aborted, run out of time and answer late, in any order, on a manual
- * clock and on JavaScript's: each ends as the model says, the breaker stands where the model's does, and no
- * place of a probe is lost.
+ * clock and on JavaScript's: each ends as the model says and is counted so, the breaker stands where the model's
+ * does, and no place of a probe is lost.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { BreakerOpen, Guard, ManualClock, callInfo } from 'overcurrent'
-import { deferred, fakeTime, turn } from '../tools.mjs'
+import { callsOf, deferred, fakeTime, turn } from '../tools.mjs'
 import { BreakerModel, ms } from './breaker_model.mjs'
 import { check } from './cases.mjs'
 import { GuardModel, Tie } from './guard_model.mjs'
@@ -84,6 +84,17 @@ class Twin {
       value => (this.ended = { value }),
       error => (this.ended = { error }),
     )
+  }
+
+  /** What it counts as; `undefined` while it is under way. */
+  get outcome() {
+    const { ended, reason } = this
+    if (ended === undefined) return undefined
+    if ('value' in ended) return ended.value === 'good' ? 'success' : 'failure'
+    const { error } = ended
+    if (error === reason) return 'cancelled'
+    if (error instanceof Failed) return error.result.verdict === 'ignored' ? 'ignored' : 'failure'
+    return error.code === 'BREAKER_OPEN' ? 'rejected' : 'timeout'
   }
 
   /** Whether it made as many attempts and ended as the model says. */
@@ -211,6 +222,7 @@ class World {
   compare(seen) {
     const { guard, breaker, budget, model } = this
     for (const twin of this.calls) twin.compare(seen)
+    this.count()
     assert.equal(this.now(), model.now)
     if (budget !== undefined) assert.equal(BigInt(guard.budget.tokensMicro), budget.tokens)
     if (breaker === undefined) return
@@ -218,14 +230,34 @@ class World {
     assert.deepEqual([state, reason, late], [breaker.position, breaker.reason, breaker.late])
   }
 
+  /** Whether each call, and each attempt, is counted once. */
+  count() {
+    const { undefined: running = 0, ...ended } = tally(this.calls.map(({ outcome }) => outcome))
+    const { calls, attempts, inFlight } = callsOf(this.guard)
+    assert.deepEqual([calls, inFlight], [ended, running])
+    const made = sum(this.calls.map(({ attempts }) => attempts.length))
+    const under = this.calls.filter(({ expected }) => expected.state === 'running').length
+    assert.equal(sum(Object.values(attempts)), made - under)
+  }
+
   /** Once all have given up, the places of the probes are free again. */
   end() {
     for (const twin of this.calls) this.abort(twin)
+    assert.equal(callsOf(this.guard).inFlight, 0)
     if (this.breaker === undefined) return
     for (let probe = 0; probe < 5; probe++) {
       assert.equal(refusal(this.guard.breaker), this.breaker.acquire(this.model.now).rejected)
     }
   }
+}
+
+const sum = numbers => numbers.reduce((sum, number) => sum + number, 0)
+
+/** How many there are of each word. */
+function tally(words) {
+  const tally = {}
+  for (const word of words) tally[word] = (tally[word] ?? 0) + 1
+  return tally
 }
 
 /** What the breaker of a guard goes by, where the guard says it. */
