@@ -7,7 +7,7 @@ use napi::{
     bindgen_prelude::{External, Object},
 };
 use napi_derive::napi;
-use overcurrent::{Breaker, Family, Guard, Histogram, Metrics, Sample, SampleValue};
+use overcurrent::{Breaker, Family, Guard, Histogram, Metric, Metrics, Sample, SampleValue};
 
 use crate::{
     clock::number,
@@ -55,18 +55,29 @@ pub(crate) fn metrics_text(metrics: &External<Metrics>, open: bool) -> String {
     if open { metrics.openmetrics() } else { metrics.prometheus() }
 }
 
+/// Every metric there can be, without samples.
+#[napi]
+pub(crate) fn metrics_described(env: Env) -> napi::Result<Vec<Object<'static>>> {
+    Metric::ALL.iter().map(|metric| described(env, metric)).collect()
+}
+
 /// They as families of samples.
 #[napi]
 pub(crate) fn metrics_families(env: Env, metrics: &External<Metrics>) -> napi::Result<Vec<Object<'static>>> {
     metrics.families().map(|it| family(env, &it)).collect()
 }
 
-fn family(env: Env, Family { metric, samples, .. }: &Family) -> napi::Result<Object<'static>> {
+fn described(env: Env, metric: &Metric) -> napi::Result<Object<'static>> {
     let mut object = Object::new(&env)?;
     object.set("name", metric.name)?;
     object.set("kind", metric.kind.as_str())?;
     object.set("help", metric.help)?;
     object.set("labels", metric.labels.to_vec())?;
+    Ok(object)
+}
+
+fn family(env: Env, Family { metric, samples, .. }: &Family) -> napi::Result<Object<'static>> {
+    let mut object = described(env, metric)?;
     object.set("samples", samples.iter().map(|it| sample(env, it)).collect::<napi::Result<Vec<_>>>()?)?;
     Ok(object)
 }

@@ -29,20 +29,33 @@ export interface Sample<Value = number | Histogram> {
   readonly value: Value
 }
 
-interface Described<Kind, Value> {
-  /** The name of the metric, the same in every language. */
+/** A metric: its name, and what it means. */
+export interface Metric<Kind = 'counter' | 'gauge' | 'histogram'> {
+  /** Its name, the same in every language. */
   readonly name: string
   readonly kind: Kind
   /** What it tells, in a sentence. */
   readonly help: string
   /** The names of its labels. */
   readonly labels: readonly string[]
+}
+
+interface Sampled<Kind, Value> extends Metric<Kind> {
   /** Its samples, sorted by whose they are. */
   readonly samples: readonly Sample<Value>[]
 }
 
 /** A metric with all its samples. */
-export type Family = Described<'counter', number> | Described<'gauge', number> | Described<'histogram', Histogram>
+export type Family = Sampled<'counter', number> | Sampled<'gauge', number> | Sampled<'histogram', Histogram>
+
+/** Every metric there can be. */
+export const METRICS = native.metricsDescribed() as readonly Metric[]
+
+/** A bound as it stands in the label `le`. */
+export function bound(le: number): string {
+  if (le === Infinity) return '+Inf'
+  return Number.isInteger(le) ? `${le}.0` : `${le}`
+}
 
 /**
  * What was counted up to one moment, of the whole process or of one object. Of several guards, breakers or registries

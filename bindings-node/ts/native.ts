@@ -156,6 +156,7 @@ interface Native {
   callDeadlineExceeded(call: number): Exceeded
   contentTypes(): { prometheus: string; openMetrics: string }
   metrics(source: number | undefined): Counted
+  metricsDescribed(): unknown[]
   metricsText(counted: Counted, open: boolean): string
   metricsFamilies(counted: Counted): unknown[]
   explainSource(source: number, now: number): string
