@@ -18,7 +18,7 @@ use napi::{
     bindgen_prelude::{Either, Object},
 };
 use napi_derive::napi;
-use overcurrent::{Breaker, Event, Fact, Filter, Guard, Subscription, subscribe};
+use overcurrent::{Breaker, Event, Fact, Filter, Guard, Severity, Subscription, subscribe};
 
 use crate::{
     clock::{millis, number},
@@ -50,10 +50,12 @@ fn filter(source: f64) -> Result<(Filter, Source), Gone> {
     })
 }
 
-/// Listens to a guard or a breaker, or to all there are; answers the listener's number.
+/// Listens to a guard or a breaker, or to all there are; answers the listener's number. Of a breaker's
+/// rejections it may hear just the first one after each change of state.
 #[napi]
-pub(crate) fn listen(source: Option<f64>) -> napi::Result<u32> {
+pub(crate) fn listen(source: Option<f64>, first_rejections: bool) -> napi::Result<u32> {
     let (filter, source) = source.map_or_else(|| Ok((Filter::everything(), None)), filter)?;
+    let filter = if first_rejections { filter.first_rejections() } else { filter };
     let subscription = subscribe(filter, CAPACITY).marking(MARK.with(|mark| *mark));
     let listener = LAST.get() + 1;
     LAST.set(listener);
@@ -75,16 +77,17 @@ pub(crate) fn heard(_: Args) -> Result<f64, Gone> {
     Ok(f64::from(u8::from(MARK.with(|mark| mark.swap(false, Ordering::Acquire)))))
 }
 
-/// The events that wait, the oldest of each listener first: its number, then the event, and so on.
+/// The events that wait, the oldest of each listener first: its number, the severity, the event, and so on.
 #[napi]
 pub(crate) fn take_events(env: Env) -> napi::Result<Vec<Either<u32, Object<'static>>>> {
     let waiting: Vec<(u32, Event)> = SUBSCRIPTIONS.with_borrow(|all| {
         let drained = all.iter().map(|(listener, (subscription, _))| (*listener, subscription.drain()));
         drained.flat_map(|(listener, events)| events.map(move |event| (listener, event))).collect()
     });
-    let mut taken = Vec::with_capacity(waiting.len() * 2);
+    let mut taken = Vec::with_capacity(waiting.len() * 3);
     for (listener, event) in waiting {
         taken.push(Either::A(listener));
+        taken.push(Either::A(severity(&event)));
         taken.push(Either::B(object(env, &event)?));
     }
     Ok(taken)
@@ -101,6 +104,15 @@ pub(crate) fn events_dropped(listener: u32) -> f64 {
 #[napi]
 pub(crate) fn event_names() -> Vec<String> {
     Event::ALL.iter().map(|(name, _)| camel(name)).collect()
+}
+
+/// How much an event matters: 0 for debugging, 1 worth a line, 2 a warning.
+fn severity(event: &Event) -> u32 {
+    match event.severity() {
+        Severity::Debug => 0,
+        Severity::Warning => 2,
+        _ => 1,
+    }
 }
 
 /// An event with its name and its fields, durations in ms; what is absent is undefined.

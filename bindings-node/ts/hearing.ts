@@ -13,9 +13,14 @@ import type { Reporter } from './report.js'
 /** A function of the user's, for events of some kind. */
 export type Listener = (event: never) => unknown
 
+/** How much an event matters to who runs the program, as the core has it: 0 for debugging, 1 worth a line, 2 a warning. */
+export type Severity = 0 | 1 | 2
+
 /** Somebody who listens. */
 export interface Hearer {
-  hear(event: Event): void
+  /** Whether of a breaker's rejections only the first one after each change of its state is heard. */
+  readonly firstRejections?: boolean
+  hear(event: Event, severity: Severity): void
 }
 
 /** How long what other threads decide may wait to be heard, in ms. */
@@ -30,7 +35,7 @@ let timer: NodeJS.Timeout | undefined
 
 /** Begins to listen to the guard or breaker of a handle, or to all there are. Answers the listener's number. */
 export function listen(source: number | undefined, hearer: { deref(): Hearer | undefined }): number {
-  const listener = native.listen(source)
+  const listener = native.listen(source, hearer.deref()?.firstRejections === true)
   hearers.set(listener, hearer)
   watch()
   return listener
@@ -52,8 +57,10 @@ function deliver(): void {
   telling = true
   try {
     const taken = native.takeEvents()
-    for (let index = 0; index < taken.length; index += 2)
-      hearers.get(taken[index] as number)?.deref()?.hear(taken[index + 1] as Event)
+    for (let index = 0; index < taken.length; index += 3) {
+      const hearer = hearers.get(taken[index] as number)?.deref()
+      hearer?.hear(taken[index + 2] as Event, taken[index + 1] as Severity)
+    }
   } finally {
     telling = false
   }
@@ -77,12 +84,5 @@ function watch(): void {
 
 /** Calls a listener, which can do no harm. */
 export function heard(listener: Listener, event: Event, reporter: Reporter): void {
-  const failed = (error: unknown) => reporter.report(`the listener of \`${event.name}\``, error)
-  try {
-    const answer = listener(event as never)
-    // It may be asynchronous, though nobody waits for it.
-    if (answer instanceof Promise) answer.catch(failed)
-  } catch (error) {
-    failed(error)
-  }
+  reporter.attempt(`the listener of \`${event.name}\``, () => listener(event as never))
 }

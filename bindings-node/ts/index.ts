@@ -43,6 +43,7 @@ export type {
 } from './event.js'
 export { explain } from './explain.js'
 export { Guard, type GuardOptions, type GuardPolicy } from './guard.js'
+export { logEvents, type Logger } from './log.js'
 export type { Classify, JudgeOptions, Matcher, Result, Verdict } from './judge.js'
 export { Metrics, metrics, type Bucket, type Family, type Histogram, type Metric, type Sample } from './metrics.js'
 export type { LiveOptions, MetricsOptions, TimerOptions } from './options.js'

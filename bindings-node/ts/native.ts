@@ -143,7 +143,7 @@ interface Native {
   httpIdempotencyKey(): string
   grpcPushback(): string
   grpcVerdict(status: number, pushback: string | undefined, repeatable: boolean): Meaning
-  listen(source: number | undefined): number
+  listen(source: number | undefined, firstRejections: boolean): number
   unlisten(listener: number): void
   takeEvents(): unknown[]
   eventsDropped(listener: number): number

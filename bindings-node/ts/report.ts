@@ -6,7 +6,19 @@
 export class Reporter {
   #reported = false
 
-  constructor(readonly code: 'OVERCURRENT_HOOK' | 'OVERCURRENT_LISTENER') {}
+  constructor(readonly code: 'OVERCURRENT_HOOK' | 'OVERCURRENT_LISTENER' | 'OVERCURRENT_LOGGER') {}
+
+  /** Calls a user's function, `what`, which can do no harm. */
+  attempt(what: string, call: () => unknown): void {
+    const failed = (error: unknown) => this.report(what, error)
+    try {
+      const answer = call()
+      // It may be asynchronous, though nobody waits for it.
+      if (answer instanceof Promise) answer.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
 
   /** `what` has failed with `error`. */
   report(what: string, error: unknown): void {

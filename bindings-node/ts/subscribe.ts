@@ -5,7 +5,7 @@ import { Breaker, coreOf } from './breaker.js'
 import { refuse } from './errors.js'
 import type { Event } from './event.js'
 import { Guard, sourceOf } from './guard.js'
-import { heard, listen, unlisten } from './hearing.js'
+import { heard, listen, unlisten, type Hearer } from './hearing.js'
 import { native } from './native.js'
 import { Reporter } from './report.js'
 
@@ -53,16 +53,17 @@ export interface Source {
  * subscription.close()
  * @throws InvalidPolicy where the listener is no function, or the source is none
  */
-export function subscribe(
-  listener: (event: Event) => unknown,
-  { guard, breaker }: Source = {},
-): Subscription {
+export function subscribe(listener: (event: Event) => unknown, source: Source = {}): Subscription {
   if (typeof listener !== 'function') refuse('listener', listener, 'must be a function')
+  const reporter = new Reporter('OVERCURRENT_LISTENER')
+  return subscribed({ hear: event => heard(listener, event, reporter) }, source)
+}
+
+/** Has `hearer` listen to a source. */
+export function subscribed(hearer: Hearer, { guard, breaker }: Source): Subscription {
   if (guard !== undefined && !(guard instanceof Guard)) refuse('guard', guard, 'must be a `Guard`')
   if (breaker !== undefined && !(breaker instanceof Breaker)) refuse('breaker', breaker, 'must be a `Breaker`')
   if (guard !== undefined && breaker !== undefined) refuse('breaker', breaker.name, 'cannot be set beside `guard`')
-  const reporter = new Reporter('OVERCURRENT_LISTENER')
-  const hearer = { hear: (event: Event) => heard(listener, event, reporter) }
   const source = guard === undefined ? breaker && coreOf(breaker).handle : sourceOf(guard)
   return new Subscription(listen(source, { deref: () => hearer }))
 }

@@ -134,7 +134,8 @@ impl GuardCounts {
         self.durations.is_some()
     }
 
-    /// Begins at zero again; for who is alone with it, as the child of a fork is.
+    /// Begins at zero again; for who is alone with it, as the child of a fork is. The lanes are left as they are:
+    /// they are for runtimes that do not fork.
     pub(crate) fn clear(&self) {
         self.calls.clear();
         if let Some(Trouble { calls, attempts, retries, give_ups }) =

@@ -8,6 +8,7 @@ import {
   Retry,
   compose,
   exponential,
+  logEvents,
   subscribe,
   type CallInfo,
   type Context,
@@ -87,6 +88,8 @@ guard.on('reject', ({ wait }) => wait)
 guard.on('retry', event => (event.wait = 0))
 // @ts-expect-error it must be asked which event it is
 subscribe(({ wait }) => wait)
+// @ts-expect-error a logger has a method `warn`
+logEvents({ debug() {}, info() {} })
 // @ts-expect-error the name is read-only
 guard.name = 'other'
 // @ts-expect-error a guard may have no breaker

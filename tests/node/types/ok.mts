@@ -15,6 +15,7 @@ import {
   constant,
   exponential,
   linear,
+  logEvents,
   proportional,
   schedule,
   subscribe,
@@ -24,6 +25,7 @@ import {
   type Decision,
   type Event,
   type GuardOptions,
+  type Logger,
   type Permit,
   type RegistryOptions,
   type StateChangeEvent,
@@ -33,6 +35,7 @@ import { Client, credentials, type Interceptor } from '@grpc/grpc-js'
 import axios, { type AxiosInstance } from 'axios'
 import express from 'express'
 import fastify from 'fastify'
+import pino from 'pino'
 import { guardedAdapter } from 'overcurrent/axios'
 import * as expressly from 'overcurrent/express'
 import * as fastly from 'overcurrent/fastify'
@@ -108,6 +111,9 @@ guard
   .once('giveUp', ({ attempts, reason }) => console.log(attempts + 1, reason === 'deadline'))
   .off('stateChange', hear)
 new Breaker().on('reject', async ({ retryAfter, nth }) => console.log(retryAfter ?? nth))
+const loggers: Logger[] = [console, pino()]
+for (const logger of loggers) logEvents(logger, { guard }).close()
+logEvents(pino({ customLevels: { audit: 35 } })).dropped satisfies number
 const subscription = subscribe((event: Event) => event.name === 'retry' && console.log(event.wait), { guard })
 console.log(subscription.dropped)
 subscription.close()
