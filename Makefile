@@ -56,7 +56,7 @@ soak-python: target/wheel.stamp ## 10 million calls in Python, in every way they
 	$(INSTALLED)/bin/python tests/python/soak.py
 
 soak-node: target/package.stamp ## 10 million calls in Node, in every way they can go; memory must stay flat
-	node --expose-gc tests/node/soak.mjs
+	node --expose-gc --max-semi-space-size=2 tests/node/soak.mjs
 
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh

@@ -1,8 +1,11 @@
 /**
  * Calls guards very often, in every way a call can go, and watches the memory:
- * `node --expose-gc tests/node/soak.mjs [CALLS]`; 10 million by default. Every answer is checked; the run
+ * `node --expose-gc --max-semi-space-size=2 tests/node/soak.mjs [CALLS]`; 10 million by default. Every answer is checked; the run
  * fails where one is wrong, where heap or native memory grows, where Node warns of anything (as it does of
  * too many listeners), or where something stays behind on the signal that all calls share.
+ *
+ * The engine's space for young objects is kept small: it grows in steps of many megabytes, when the engine sees fit,
+ * and would hide what we leave behind, or be taken for it.
  *
  * Calls come in waves, so that a thousand at a time hang on that one signal.
  */
