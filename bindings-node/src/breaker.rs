@@ -15,6 +15,7 @@ use crate::{
     error::Refused,
     raw::Args,
     slab::{Gone, keep, with},
+    trace::on_behalf,
     value::value,
 };
 
@@ -148,18 +149,20 @@ pub(crate) fn breaker_trip(breaker: f64, time: Unknown<'_>, now: f64) -> napi::R
             Err(refused) => return Ok(Some(refused)),
         },
     };
-    of(breaker, |breaker| refused(breaker.trip(time)))
+    of(breaker, |breaker| on_behalf(|| refused(breaker.trip(time))))
 }
 
 /// Carries out another command of an operator's.
 #[napi]
 pub(crate) fn breaker_command(breaker: f64, command: String, now: f64) -> napi::Result<()> {
     tell(now);
-    of(breaker, |breaker| match command.as_str() {
-        "reset" => breaker.reset(),
-        "forceOpen" => breaker.force_open(),
-        "forceClosed" => breaker.force_closed(),
-        _ => breaker.automatic(),
+    of(breaker, |breaker| {
+        on_behalf(|| match command.as_str() {
+            "reset" => breaker.reset(),
+            "forceOpen" => breaker.force_open(),
+            "forceClosed" => breaker.force_closed(),
+            _ => breaker.automatic(),
+        });
     })
 }
 
@@ -174,7 +177,9 @@ pub(crate) fn breaker_snapshot(breaker: f64, now: f64) -> napi::Result<String> {
 #[napi]
 pub(crate) fn breaker_restore(breaker: f64, json: String, now: f64) -> napi::Result<Option<Refused>> {
     tell(now);
-    of(breaker, |breaker| refused(Snapshot::from_json(&json).and_then(|snapshot| breaker.restore(&snapshot))))
+    of(breaker, |breaker| {
+        on_behalf(|| refused(Snapshot::from_json(&json).and_then(|snapshot| breaker.restore(&snapshot))))
+    })
 }
 
 /// `acquire(breaker, now)`: the epoch of an admitted call; for a rejected one −1 − the code of the reason.

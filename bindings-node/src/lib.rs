@@ -20,6 +20,7 @@
 //! | `events` | what was decided, for JavaScript's listeners |
 //! | `metrics` | what has been counted |
 //! | `explain` | what stands and what happened, in words |
+//! | `trace` | on whose behalf |
 #![deny(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "the derive takes texts by value only")]
 
@@ -39,4 +40,5 @@ mod registry;
 mod retry;
 mod share;
 mod slab;
+mod trace;
 mod value;

@@ -25,6 +25,7 @@ use crate::{
     registry::Keyed,
     retry,
     slab::{Gone, with},
+    trace,
 };
 
 /// The arguments of a hot function; one that was not given is no number.
@@ -33,26 +34,44 @@ pub(crate) type Args = [f64; 6];
 struct Hot {
     name: &'static str,
     run: fn(Args) -> Result<f64, Gone>,
+    /// Whether it makes a decision that is told of, so on somebody's behalf.
+    decides: bool,
 }
 
-static HOT: [Hot; 17] = [
-    Hot { name: "heard", run: events::heard },
-    Hot { name: "anchor", run: clock::anchor },
-    Hot { name: "enter", run: call::enter },
-    Hot { name: "deposit", run: budget::deposit },
-    Hot { name: "record", run: call::record },
-    Hot { name: "begin", run: call::begin },
-    Hot { name: "adopt", run: call::adopt },
-    Hot { name: "next", run: call::next },
-    Hot { name: "settled", run: call::settled },
-    Hot { name: "cut", run: call::cut },
-    Hot { name: "cancelled", run: call::cancelled },
-    Hot { name: "release", run: call::release },
-    Hot { name: "sleep", run: call::sleep },
-    Hot { name: "payload", run: call::payload },
-    Hot { name: "series", run: retry::series },
-    Hot { name: "acquire", run: breaker::acquire },
-    Hot { name: "settle", run: breaker::settle },
+impl Hot {
+    const fn plain(name: &'static str, run: fn(Args) -> Result<f64, Gone>) -> Self {
+        Self { name, run, decides: false }
+    }
+
+    const fn deciding(name: &'static str, run: fn(Args) -> Result<f64, Gone>) -> Self {
+        Self { name, run, decides: true }
+    }
+
+    fn outcome(&self, numbers: Args) -> Result<f64, Gone> {
+        if self.decides { trace::on_behalf(|| (self.run)(numbers)) } else { (self.run)(numbers) }
+    }
+}
+
+static HOT: [Hot; 19] = [
+    Hot::plain("heard", events::heard),
+    Hot::plain("told", trace::told),
+    Hot::plain("behalf", trace::behalf),
+    Hot::plain("anchor", clock::anchor),
+    Hot::plain("enter", call::enter),
+    Hot::plain("deposit", budget::deposit),
+    Hot::deciding("record", call::record),
+    Hot::deciding("begin", call::begin),
+    Hot::plain("adopt", call::adopt),
+    Hot::deciding("next", call::next),
+    Hot::deciding("settled", call::settled),
+    Hot::deciding("cut", call::cut),
+    Hot::deciding("cancelled", call::cancelled),
+    Hot::plain("release", call::release),
+    Hot::plain("sleep", call::sleep),
+    Hot::plain("payload", call::payload),
+    Hot::plain("series", retry::series),
+    Hot::deciding("acquire", breaker::acquire),
+    Hot::deciding("settle", breaker::settle),
 ];
 
 #[napi(module_exports)]
@@ -122,7 +141,7 @@ unsafe extern "C" fn invoke(env: sys::napi_env, info: sys::napi_callback_info) -
     // SAFETY: the function was made with a row of `HOT` as its data, which is static.
     let hot = unsafe { &*data.cast::<Hot>() };
     let mut answer = ptr::null_mut();
-    if let Some(number) = outcome(env, || (hot.run)(numbers)) {
+    if let Some(number) = outcome(env, || hot.outcome(numbers)) {
         // SAFETY: `env` is the one of this callback.
         unsafe { sys::napi_create_double(env, number, &raw mut answer) };
     }

@@ -11,6 +11,7 @@ use crate::{
     error::Refused,
     raw::Args,
     slab::{Gone, keep, with},
+    trace::on_behalf,
     value::value,
 };
 
@@ -104,7 +105,7 @@ pub(crate) fn retry_failed(
     };
     let decision = with(series, |series: &mut Series| {
         let Series { retry, attempts, deadline } = series;
-        retry.failed_at(attempts, Failure { retryable, hint }, retry.now(), *deadline)
+        on_behalf(|| retry.failed_at(attempts, Failure { retryable, hint }, retry.now(), *deadline))
     })?;
     Ok(match decision {
         Decision::Wait(span) => {

@@ -8,7 +8,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use overcurrent::{Breaker, Budget, Guard, ManualClock, Retry};
+use overcurrent::{Breaker, Budget, Guard, ManualClock, Retry, TraceContext};
 
 use crate::{
     call::Running,
@@ -67,6 +67,7 @@ held! {
     Series(Series),
     Call(Box<Running>),
     Clock(ManualClock),
+    Trace(TraceContext),
 }
 
 #[derive(Default)]

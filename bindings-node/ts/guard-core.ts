@@ -12,6 +12,7 @@ import { Judge, type Rules } from './judge.js'
 import { laneOf, type Lane } from './lane.js'
 import { Listeners } from './listeners.js'
 import { native, own, type GuardShape } from './native.js'
+import type { Tracer } from './tracer.js'
 
 const EVENTS = native.eventNames().filter(name => name !== 'eviction')
 
@@ -24,6 +25,8 @@ export class GuardCore {
   readonly calls = new Calls()
   /** The rules of a protocol that its calls are of. */
   readonly rules: Rules | undefined = undefined
+  /** Who is told of its attempts. */
+  readonly tracer: Tracer | undefined = undefined
   #listeners: Listeners | undefined = undefined
   /** Whether the time at which a call began bounds nothing and counts nowhere. */
   private readonly forAccounts: boolean
@@ -41,7 +44,7 @@ export class GuardCore {
     readonly ref: boolean,
     readonly judge: Judge,
     shape: GuardShape,
-    private readonly breaker: BreakerCore | undefined,
+    readonly breaker: BreakerCore | undefined,
     private readonly budget: BudgetCore | undefined,
   ) {
     this.handle = own(this, shape.handle)
@@ -114,6 +117,11 @@ export class GuardCore {
       judge: { value: judge },
       trustsValues: { value: judge.trustsValues },
     }) as GuardCore
+  }
+
+  /** Itself for one call that a tracer is told of: the core decides about all of it. */
+  traced(tracer: Tracer): GuardCore {
+    return Object.create(this, { tracer: { value: tracer }, enter: { value: () => -1 } }) as GuardCore
   }
 
   /** 1 where no failure of a call may be retried. */

@@ -29,6 +29,7 @@ import { adopted, taken, type Retry, type RetryPolicy } from './retry.js'
 import { run } from './run.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, instant, on } from './switch.js'
+import { tracer } from './tracer.js'
 import { wrapped } from './wrap.js'
 
 /** The guard of every call that goes straight through: it has nothing, and no error is a failure to it. */
@@ -201,7 +202,8 @@ export class Guard {
       )
       return through.#core
     }
-    return instant.isOn ? this.#core.skipping() : this.#core
+    const core = instant.isOn ? this.#core.skipping() : this.#core
+    return tracer === undefined ? core : core.traced(tracer)
   }
 
   /** `fn` under this guard, with its parameters, its result and its `this`. */

@@ -9,6 +9,7 @@ import { clearInterval, setImmediate, setInterval } from 'node:timers'
 import type { Event } from './event.js'
 import { native } from './native.js'
 import type { Reporter } from './report.js'
+import { tracer } from './tracer.js'
 
 /** A function of the user's, for events of some kind. */
 export type Listener = (event: never) => unknown
@@ -50,6 +51,7 @@ export function unlisten(listener: number): void {
 
 /** Tells all who listen of what was decided. Asked by whoever has asked for a decision, last of all. */
 export function tell(): void {
+  if (tracer !== undefined) tracer.decided()
   if (hearers.size !== 0 && !telling && native.heard() !== 0) deliver()
 }
 

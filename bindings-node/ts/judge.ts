@@ -23,6 +23,8 @@ export const SUCCESS = 0
 export const IGNORED = 1
 export const RETRYABLE = 2
 export const FINAL = 3
+/** How an attempt ends, for each verdict. */
+export const ENDINGS = ['success', 'ignored', 'failure', 'failure'] as const
 
 /** An error class, or a predicate. */
 export type Matcher = (abstract new (...args: never[]) => unknown) | ((error: unknown) => boolean)

@@ -32,6 +32,17 @@ export interface Meaning {
   hint?: number
 }
 
+/** What a context says. */
+export interface TraceFacts {
+  traceId?: string
+  spanId?: string
+  sampled: boolean
+  random: boolean
+  tracestate?: string
+  baggage?: string
+  correlationId?: string
+}
+
 /** What a guard is given beside its policy. */
 export interface Brought {
   clock: number | undefined
@@ -91,6 +102,8 @@ interface Native {
   // Hot.
   anchor(ahead: number): number
   heard(): number
+  told(): number
+  behalf(context: number): number
   enter(guard: number): number
   deposit(budget: number): number
   record(guard: number, epoch: number, outcome: number, started: number, now: number): number
@@ -148,6 +161,18 @@ interface Native {
   takeEvents(): unknown[]
   eventsDropped(listener: number): number
   eventNames(): string[]
+  behalfOfSpan(traceId: string, spanId: string, flags: number, context: number | undefined): void
+  version(): string
+  trace(on: boolean): void
+  takeTold(): unknown[]
+  traceHeaders(): string[]
+  traceExtract(values: string[][]): number
+  traceInject(context: number): string[]
+  traceFacts(context: number): TraceFacts
+  traceSpan(traceId: string, spanId: string, flags: number, context: number | undefined): number
+  traceRoot(context: number | undefined): number
+  traceChild(context: number): number
+  traceCorrelated(context: number, id: string): number | Refused
   share(handle: number): string
   unshare(handle: number): void
   guardOf(token: string): GuardShape | null

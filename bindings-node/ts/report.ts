@@ -6,7 +6,7 @@
 export class Reporter {
   #reported = false
 
-  constructor(readonly code: 'OVERCURRENT_HOOK' | 'OVERCURRENT_LISTENER' | 'OVERCURRENT_LOGGER') {}
+  constructor(readonly code: 'OVERCURRENT_HOOK' | 'OVERCURRENT_LISTENER' | 'OVERCURRENT_LOGGER' | 'OVERCURRENT_TRACER') {}
 
   /** Calls a user's function, `what`, which can do no harm. */
   attempt(what: string, call: () => unknown): void {

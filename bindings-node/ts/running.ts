@@ -15,13 +15,15 @@ import { AsyncResource } from 'node:async_hooks'
 import { Attempt, attempted, type Call, type Context } from './attempt.js'
 import { OUTCOME } from './breaker.js'
 import { heed, signalOf, type CallOptions, type Cancellable } from './callers.js'
+import { isAsked } from './behalf.js'
 import { attend } from './channels.js'
 import type { Waiting } from './clock.js'
 import { AttemptTimeout, DeadlineExceeded, note, quietly, refuse, rejected } from './errors.js'
 import type { GuardCore } from './guard-core.js'
 import { tell } from './hearing.js'
-import { SUCCESS } from './judge.js'
+import { ENDINGS, SUCCESS } from './judge.js'
 import { native } from './native.js'
+import type { AttemptSpan, Ending, Tracer } from './tracer.js'
 import type { StopReason } from './words.js'
 import { rejectSoon } from './wrap.js'
 
@@ -37,6 +39,11 @@ const FIRST_STOP = 4
 const FIRST_REJECT = FIRST_STOP + STOPS.length
 
 const NO_CALL = -1
+
+/** The code of the error of an attempt that took too long, by the step that follows it. */
+function cutBy(code: number): string {
+  return code === EXCEEDED ? 'DEADLINE_EXCEEDED' : 'ATTEMPT_TIMEOUT'
+}
 
 // Nobody asks when one is destroyed.
 const RESOURCE = { requireManualDestroy: true }
@@ -59,6 +66,8 @@ export class Running<T> implements Call, Cancellable {
   private call = NO_CALL
   private attempts = 0
   private attempt: Attempt | undefined = undefined
+  /** The span of that attempt, where a tracer is told of it. */
+  private span: AttemptSpan | undefined = undefined
   private waiting: Waiting | undefined = undefined
   /** The context that it began in, where it may go on in the turn of another. */
   private scope: AsyncResource | undefined = undefined
@@ -94,7 +103,10 @@ export class Running<T> implements Call, Cancellable {
     const epoch = guard.enter()
     const { calls } = guard
     if (epoch < 0 && calls.closed !== undefined) return this.reject(calls.closed)
-    if (signal !== undefined) this.caller = heed(signal, this)
+    if (signal !== undefined) {
+      this.caller = heed(signal, this)
+      if (isAsked()) this.scope = scope()
+    }
     if (outer !== undefined) {
       this.outer = outer
       outer.inner = this
@@ -129,16 +141,29 @@ export class Running<T> implements Call, Cancellable {
 
   /** Makes an attempt that has `limit` ns. */
   private run(limit: number, now: number): void {
-    const attempt = new Attempt(this.guard, ++this.attempts, now + limit, () => this)
+    const { guard } = this
+    const attempt = new Attempt(guard, ++this.attempts, now + limit, () => this)
     this.attempt = attempt
-    this.guard.deadlines.add(attempt)
+    guard.deadlines.add(attempt)
     if (limit !== Infinity) this.scope ??= scope()
     attempted(
       attempt,
-      this.fn,
+      guard.tracer === undefined ? this.fn : this.spanned(guard.tracer),
       value => this.returned(attempt, value),
       error => this.raised(attempt, error),
     )
+  }
+
+  /** The function of the attempt that begins now, in a span. */
+  private spanned(tracer: Tracer): (context: Context) => T {
+    const span = (this.span = tracer.begin(this.guard.name, this.guard.breaker, this.attempts))
+    return span === undefined ? this.fn : context => span.run(() => this.fn(context))
+  }
+
+  /** The span of the attempt is over, with what the core has made of it just now. */
+  private traced(ending: Ending, result?: unknown): void {
+    this.span?.end(ending, result)
+    this.span = undefined
   }
 
   returned(attempt: Attempt, value: unknown): void {
@@ -165,9 +190,11 @@ export class Running<T> implements Call, Cancellable {
   }
 
   private settled(attempt: Attempt, verdict: number, result: unknown, threw: boolean, now: number): void {
-    attend()
+    attend(this.span)
     const code = native.settled(this.adopted(), verdict, this.guard.judge.hint, now)
     this.leave(attempt)
+    if (code >= TIMED_OUT || code === EXCEEDED) this.traced('timeout', { code: cutBy(code) })
+    else this.traced(ENDINGS[verdict]!, result)
     if (code < TIMED_OUT && code !== EXCEEDED) {
       this.last = result
       this.threw = threw
@@ -183,23 +210,30 @@ export class Running<T> implements Call, Cancellable {
 
   private cutHere(attempt: Attempt): void {
     const now = this.guard.time.now()
-    attend()
+    attend(this.span)
     const code = native.cut(this.adopted(), now)
     this.leave(attempt)
+    this.traced('timeout', { code: cutBy(code) })
     this.follow(code, now, attempt)
     tell()
   }
 
   /** The caller gave up, or the guard was disposed of. */
   cancel(reason: unknown): void {
+    if (this.scope === undefined) this.cancelHere(reason)
+    else this.scope.runInAsyncScope(this.cancelHere, this, reason)
+  }
+
+  private cancelHere(reason: unknown): void {
     // What a cancelled call set off may have ended this one.
     if (this.attempt === undefined && this.waiting === undefined) return
     const now = this.guard.time.now()
     const attempt = this.attempt
-    attend()
+    attend(this.span)
     if (this.call === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
     else native.cancelled(this.call, now)
     this.call = NO_CALL
+    this.traced('cancelled')
     if (this.waiting !== undefined) {
       this.waiting.cancel()
       this.waited()

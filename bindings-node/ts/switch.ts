@@ -1,10 +1,11 @@
 /**
- * Two switches for tests, of the whole thread: `instant` and `disabled`, which `testing.ts` hands out.
+ * Switches of the whole thread: `instant` and `disabled` for tests, which `testing.ts` hands out, and `traced`.
  *
  * | switch | while it is on |
  * | --- | --- |
  * | instant | a call that begins does not wait; what it would have waited counts as time that has passed for it alone |
  * | disabled | a call that begins goes straight through: neither the core nor a hook is asked |
+ * | traced | a call that begins tells the tracer of its attempts |
  *
  * INVARIANT: a call keeps to what was so when it began, so turning a switch never splits a call.
  */
@@ -35,3 +36,4 @@ export class Switch {
 
 export const instant = new Switch()
 export const disabled = new Switch()
+export const traced = new Switch()
