@@ -3,6 +3,7 @@
  */
 import type { AxiosAdapter, AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { isReplayable } from './adapters/body.js'
+import { Carrier } from './adapters/carrier.js'
 import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
 import type { Context } from './attempt.js'
@@ -86,10 +87,12 @@ export function guardedAdapter(adapter: AxiosAdapter, options: HttpOptions = {})
       hasReplayableBody: isReplayable(config.data),
     })
     const guard = guards.guard(() => authority(address(config)))
+    const carrier = new Carrier(name => config.headers.has(name))
     const send = (context: Context) => {
       // Adapters change the headers.
       const headers = config.headers.concat()
       if (keys.adds(has)) headers.set(keys.header, context.idempotencyKey)
+      carrier.add((name, value) => headers.set(name, value))
       return exchange.send(context, adapter, { ...config, headers })
     }
     return exchange.call(guard, send, { signal: config.signal as AbortSignal | undefined })

@@ -1,9 +1,11 @@
 /**
- * Express answers for a breaker that is open: 503, and Retry-After where the time is known.
+ * Express answers for a breaker that is open: 503, and Retry-After where the time is known. And it knows on whose behalf
+ * it handles a request.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { STATUS, TEXT, retryAfter } from './adapters/unavailable.js'
 import { BreakerOpen } from './errors.js'
+import { TraceContext } from './trace-context.js'
 
 export { retryAfter }
 
@@ -27,4 +29,15 @@ export function breakerOpen(): (
     if (!(error instanceof BreakerOpen) || response.headersSent) return next(error)
     response.writeHead(STATUS, { 'content-type': 'text/plain; charset=utf-8', ...retryAfter(error) }).end(TEXT)
   }
+}
+
+/**
+ * Middleware that handles each request on behalf of the `TraceContext` that its headers tell, where they tell any. It
+ * belongs before the routes.
+ *
+ * @example
+ * app.use(traceContext())
+ */
+export function traceContext(): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
+  return ({ headers }, _response, next) => TraceContext.extract(headers).run(next)
 }

@@ -1,9 +1,11 @@
 /**
- * Fastify answers for a breaker that is open: 503, and Retry-After where the time is known.
+ * Fastify answers for a breaker that is open: 503, and Retry-After where the time is known. And it knows on whose behalf
+ * it handles a request.
  */
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { STATUS, TEXT, retryAfter } from './adapters/unavailable.js'
 import { BreakerOpen } from './errors.js'
+import { TraceContext } from './trace-context.js'
 
 export { retryAfter }
 
@@ -24,5 +26,23 @@ export const breakerOpen: FastifyPluginCallback = (app, _options, done) => {
   done()
 }
 
-// For the instance that registers it, not for one of its own.
-Object.defineProperty(breakerOpen, Symbol.for('skip-override'), { value: true })
+/**
+ * A plugin: each request is handled on behalf of the `TraceContext` that its headers tell, where they tell any.
+ *
+ * @example
+ * app.register(traceContext)
+ */
+export const traceContext: FastifyPluginCallback = (app, _options, done) => {
+  const contexts = new WeakMap<FastifyRequest, TraceContext>()
+  app.addHook('onRequest', (request, _reply, next) => {
+    const context = TraceContext.extract(request.headers)
+    contexts.set(request, context)
+    context.run(next)
+  })
+  // A body is read in the context of its connection.
+  app.addHook('preValidation', (request, _reply, next) => contexts.get(request)!.run(next))
+  done()
+}
+
+// For the instance that registers them, not for one of their own.
+for (const plugin of [breakerOpen, traceContext]) Object.defineProperty(plugin, Symbol.for('skip-override'), { value: true })

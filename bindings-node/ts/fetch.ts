@@ -4,6 +4,7 @@
  * An attempt is over with the head of the response; its body is read by whoever asked for it.
  */
 import { isReplayable } from './adapters/body.js'
+import { Carrier } from './adapters/carrier.js'
 import { Exchange, HTTP_OPTIONS, Keys, type HttpOptions, type Told } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
 import type { Context } from './attempt.js'
@@ -79,9 +80,12 @@ export function guardedFetch(options: FetchOptions = {}): typeof globalThis.fetc
       hasReplayableBody: init.body == null ? body === null : isReplayable(init.body),
     }
     const caller = init.signal === undefined ? given?.signal : init.signal
+    const carrier = new Carrier(name => headers.has(name))
     const send = ({ idempotencyKey }: Context, signal: AbortSignal) => {
-      if (keys.adds(has)) headers.set(keys.header, idempotencyKey)
-      return (inner ?? globalThis.fetch)(input, { ...init, headers, signal })
+      const sent = new Headers(headers)
+      if (keys.adds(has)) sent.set(keys.header, idempotencyKey)
+      carrier.add((name, value) => sent.set(name, value))
+      return (inner ?? globalThis.fetch)(input, { ...init, headers: sent, signal })
     }
     const exchange = new FetchExchange(request, send, caller)
     const guard = guards.guard(() => authority(url))

@@ -11,6 +11,7 @@ import {
   type InterceptorOptions,
   type StatusObject,
 } from '@grpc/grpc-js'
+import { Carrier } from './adapters/carrier.js'
 import { Guards, type GuardsOptions } from './adapters/guards.js'
 import type { Context } from './attempt.js'
 import { AttemptTimeout, BreakerOpen, DeadlineExceeded, quietly, refuse } from './errors.js'
@@ -151,14 +152,16 @@ class GuardedCall implements Call {
       const call = this.next({ ...this.options, deadline: sooner(this.options.deadline, remaining) })
       this.#attempt = call
       const cancel = () => call.cancelWithStatus(STATUS.CANCELLED, 'the attempt was given up')
-      let metadata: Metadata | undefined
+      let head: Metadata | undefined
       let message: unknown
-      call.start(this.#metadata.clone(), {
-        onReceiveMetadata: received => void (metadata = received),
+      const metadata = this.#metadata.clone()
+      new Carrier(name => this.#metadata.get(name).length > 0).add((name, value) => metadata.set(name, value))
+      call.start(metadata, {
+        onReceiveMetadata: received => void (head = received),
         onReceiveMessage: received => void (message = received),
         onReceiveStatus: status => {
           signal.removeEventListener('abort', cancel)
-          const reply = { metadata, message, status }
+          const reply = { metadata: head, message, status }
           if (status.code === STATUS.OK) resolve(reply)
           else reject(quietly(() => new Failed(reply)))
         },

@@ -3,6 +3,7 @@
  */
 import type { Dispatcher } from 'undici'
 import { isReplayable } from './adapters/body.js'
+import { Carrier } from './adapters/carrier.js'
 import { Attempt, Course, UndiciExchange } from './adapters/dispatch.js'
 import { HTTP_OPTIONS, Keys, type HttpOptions } from './adapters/exchange.js'
 import { Guards, authority } from './adapters/guards.js'
@@ -50,7 +51,9 @@ export function guardInterceptor(options: HttpOptions = {}): Dispatcher.Dispatch
   return dispatch => (request, handler) => {
     if (request.upgrade || request.method === 'CONNECT') return dispatch(request, handler)
     const headers = flat(request.headers)
-    const has = headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === keys.header.toLowerCase())
+    const names = new Set(headers.filter((_, index) => index % 2 === 0).map(name => name.toLowerCase()))
+    const has = names.has(keys.header.toLowerCase())
+    const carrier = new Carrier(name => names.has(name))
     const exchange = new UndiciExchange({
       method: request.method,
       hasIdempotencyKey: keys.known(has),
@@ -58,7 +61,8 @@ export function guardInterceptor(options: HttpOptions = {}): Dispatcher.Dispatch
     })
     const course = new Course()
     const send = (context: Context): Promise<Attempt> => {
-      const sent = keys.adds(has) ? [...headers, keys.header, context.idempotencyKey] : headers
+      const sent = keys.adds(has) ? [...headers, keys.header, context.idempotencyKey] : [...headers]
+      carrier.add((name, value) => sent.push(name, value))
       return exchange.send(context, course, handler, attempt => dispatch({ ...request, headers: sent }, attempt))
     }
     const made = async (): Promise<Attempt> => {

@@ -6,6 +6,7 @@ import {
   ManualClock,
   Registry,
   Retry,
+  TraceContext,
   compose,
   exponential,
   logEvents,
@@ -88,6 +89,10 @@ guard.on('reject', ({ wait }) => wait)
 guard.on('retry', event => (event.wait = 0))
 // @ts-expect-error it must be asked which event it is
 subscribe(({ wait }) => wait)
+// @ts-expect-error it is made by `root` or `extract`
+new TraceContext()
+// @ts-expect-error it never changes
+TraceContext.root().correlationId = 'order-7'
 // @ts-expect-error a logger has a method `warn`
 logEvents({ debug() {}, info() {} })
 // @ts-expect-error the name is read-only

@@ -11,6 +11,7 @@ import {
   RegistryFull,
   Retry,
   callInfo,
+  TraceContext,
   compose,
   constant,
   exponential,
@@ -38,9 +39,11 @@ import fastify from 'fastify'
 import pino from 'pino'
 import { guardedAdapter } from 'overcurrent/axios'
 import * as expressly from 'overcurrent/express'
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import * as fastly from 'overcurrent/fastify'
 import { guardedFetch, type FetchOptions } from 'overcurrent/fetch'
 import { guardInterceptor as guardCalls, type GrpcOptions } from 'overcurrent/grpc'
+import { instrument, type Instrumentation } from 'overcurrent/opentelemetry'
 import { guardInterceptor } from 'overcurrent/undici'
 import { Agent, type Dispatcher } from 'undici'
 import { ManualClock as TestClock, captureEvents, disabled, instant, type Captured, type Switched } from 'overcurrent/testing'
@@ -108,9 +111,18 @@ console.log(Breaker.from(breakerToken, { on: Error }).name)
 const hear = ({ old, new: state, openFor }: StateChangeEvent) => console.log(old, state, openFor ?? 0)
 guard
   .on('stateChange', hear)
-  .once('giveUp', ({ attempts, reason }) => console.log(attempts + 1, reason === 'deadline'))
+  .once('giveUp', ({ attempt, reason }) => console.log(attempt + 1, reason === 'deadline'))
   .off('stateChange', hear)
 new Breaker().on('reject', async ({ retryAfter, nth }) => console.log(retryAfter ?? nth))
+const context = TraceContext.extract({ traceparent: ['a'], 'x-correlation-id': 'order-7' }).orRoot().child()
+TraceContext.extract(new Headers()).inject(new Headers()).get('traceparent') satisfies string | null
+TraceContext.extract(new Map([['baggage', 'a=b']])).inject({ accept: '*/*' }).accept satisfies string
+context.inject()['traceparent'] satisfies string | undefined
+context.run(async () => TraceContext.current()?.correlationId) satisfies Promise<string | undefined>
+express().use(expressly.traceContext())
+fastify().register(fastly.traceContext)
+const tracing: Instrumentation = instrument({ tracerProvider: new NodeTracerProvider(), propagate: false })
+tracing.close()
 const loggers: Logger[] = [console, pino()]
 for (const logger of loggers) logEvents(logger, { guard }).close()
 logEvents(pino({ customLevels: { audit: 35 } })).dropped satisfies number
