@@ -144,6 +144,15 @@ async fn an_inner_service_that_is_not_ready_holds_its_callers_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clone_is_not_ready_because_the_other_is() {
+    let inner = Inner::new();
+    let mut service = GuardLayer::new(guard(builder())).layer(inner.clone());
+    service.ready().await.expect("it is");
+    assert_eq!(service.clone().call(7).await.ok(), Some(7));
+    assert_eq!(inner.asked(), 2, "each instance");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_of_readiness_counts_as_a_call() {
     let guard = guard(builder());
     let inner = Inner::<u8>::new();
