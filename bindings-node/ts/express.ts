@@ -32,7 +32,7 @@ export function breakerOpen(): (
 }
 
 /**
- * Middleware that handles each request on behalf of the `TraceContext` that its headers tell, where they tell any. It
+ * Middleware that handles each request on behalf of the `TraceContext` that its headers tell; it may say nothing. It
  * belongs before the routes.
  *
  * @example

@@ -2,7 +2,7 @@
  * Fastify answers for a breaker that is open: 503, and Retry-After where the time is known. And it knows on whose behalf
  * it handles a request.
  */
-import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyPluginCallback } from 'fastify'
 import { STATUS, TEXT, retryAfter } from './adapters/unavailable.js'
 import { BreakerOpen } from './errors.js'
 import { TraceContext } from './trace-context.js'
@@ -27,20 +27,13 @@ export const breakerOpen: FastifyPluginCallback = (app, _options, done) => {
 }
 
 /**
- * A plugin: each request is handled on behalf of the `TraceContext` that its headers tell, where they tell any.
+ * A plugin: each request is handled on behalf of the `TraceContext` that its headers tell; it may say nothing.
  *
  * @example
  * app.register(traceContext)
  */
 export const traceContext: FastifyPluginCallback = (app, _options, done) => {
-  const contexts = new WeakMap<FastifyRequest, TraceContext>()
-  app.addHook('onRequest', (request, _reply, next) => {
-    const context = TraceContext.extract(request.headers)
-    contexts.set(request, context)
-    context.run(next)
-  })
-  // A body is read in the context of its connection.
-  app.addHook('preValidation', (request, _reply, next) => contexts.get(request)!.run(next))
+  app.addHook('onRequest', ({ headers }, _reply, next) => TraceContext.extract(headers).run(next))
   done()
 }
 

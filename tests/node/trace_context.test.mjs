@@ -148,6 +148,9 @@ test('breakers, permits, commands and retries alone have those of whoever asks',
   of('operator').run(() => (breaker.reset(), breaker.trip(), breaker.restore(breaker.snapshot())))
   of('retries').run(() => new Retry({ clock }).start().failed())
   new Retry({ clock }).start().failed()
+  // Of what was refused nothing is left.
+  of('refused').run(() => assert.throws(() => breaker.trip('never')))
+  breaker.trip()
   subscription.close()
   assert.deepEqual(heard, [
     ['stateChange', 'records'],
@@ -156,6 +159,7 @@ test('breakers, permits, commands and retries alone have those of whoever asks',
     ...Array(3).fill(['stateChange', 'operator']),
     ['retry', 'retries'],
     ['retry', undefined],
+    ['stateChange', undefined],
   ])
 })
 
