@@ -24,7 +24,7 @@ stage
 # It says 3 where some hung the tests, also if others were missed.
 if [ -s "$out/mutants.out/missed.txt" ]; then
     stage --test=breaker_model --test=retry_model --test=laws --test=transitions --test=guard --test=snapshot --test=docs \
-        --test=events --test=protocols
+        --test=events --test=protocols --test=trace_context --test=metrics
 fi
 list=$out/mutants.out
 # 0: all caught. 2: some missed. 3: some hung the tests, which is caught too. Anything else is a failure
