@@ -143,6 +143,7 @@ pub(crate) fn begin_async<'py>(
 }
 
 /// Raises the rejection of a call that needs no machine to be rejected.
+#[inline(never)]
 fn refuse(py: Python<'_>, subject: &impl Subject) -> PyResult<()> {
     if !switch::is_disabled()
         && let Some(rejection) = behalf::within_current(py, || subject.refused())?
@@ -183,7 +184,7 @@ pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, Py
     if let Some(object) = object {
         object.go_on();
     }
-    if !succeeded(py, subject, first)? {
+    if !(if behalf::is_known() { succeeded_for(py, subject, first)? } else { subject.succeeded(first) }) {
         return Ok(false);
     }
     if let Some(object) = object {
@@ -192,13 +193,12 @@ pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, Py
     deliver(py).map(|()| true)
 }
 
-/// Records that a first attempt has succeeded; on behalf of the running code where that may tell anything.
-#[inline]
-fn succeeded(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResult<bool> {
-    if behalf::is_known() && !subject.is_quiet(first) {
-        return behalf::within_current(py, || subject.succeeded(first));
-    }
-    Ok(subject.succeeded(first))
+/// Records that a first attempt has succeeded, on behalf of the running code where that may tell anything.
+#[cold]
+#[inline(never)]
+fn succeeded_for(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResult<bool> {
+    let context = if subject.is_quiet(first) { None } else { behalf::current(py)? };
+    Ok(behalf::within(context.as_ref(), || subject.succeeded(first)))
 }
 
 /// The call of what `begin` gave, for its loop, whose keyword arguments may keep it.
