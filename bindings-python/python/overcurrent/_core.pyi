@@ -1,8 +1,8 @@
 """The extension module, in Rust.
 
 `Budget`, `Failure`, `Family`, `Histogram`, `ManualClock`, `Metrics`, `Permit`, `RetryCall`, `Sample`,
-`Stop`, `Subscription`, `TraceContext`, `Wait`, `explain`, `metrics` and `subscribe` are public, in `overcurrent`;
-the rest is what the package is built on.
+`Stop`, `Subscription`, `TraceContext`, `Wait`, `explain`, `metrics` and `subscribe` are public, in
+`overcurrent`; the rest is what the package is built on.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec
 
     from overcurrent._calls import Caller
+    from overcurrent._core import Call
 
     P = ParamSpec("P")
 
