@@ -276,7 +276,7 @@ impl Behalf {
         forgiven(py, "tracer", told.map(drop), ())
     }
 
-    /// The attempt has ended, with an error of some class, if so; or the call, and none was under way.
+    /// The attempt has ended, with an error of a class, or a value; or the call, and none was under way.
     ///
     /// # Errors
     /// As [`current`].
@@ -284,11 +284,11 @@ impl Behalf {
         &self,
         py: Python<'_>,
         ending: Ending,
-        error: Option<Bound<'_, PyAny>>,
+        result: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(Span { object, .. }) = self.span().take() else { return Ok(()) };
         let ended = objects(py, &told())
-            .and_then(|events| object.call_method1(py, "end", (events, ending.as_str(), error)));
+            .and_then(|events| object.call_method1(py, "end", (events, ending.as_str(), result)));
         forgiven(py, "tracer", ended.map(drop), ())
     }
 

@@ -170,23 +170,23 @@ impl Call {
     fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
         if self.off {
-            return self.settle(py, Verdict::Success, None);
+            return self.settle(py, Verdict::Success, Ok(None));
         }
         let hooks = &self.settings.get().hooks;
         let verdict = hooks.value(value).or_else(|error| self.gave_up(py).and(Err(error)))?;
-        self.settle(py, verdict, None)
+        self.settle(py, verdict, Ok(Some(value)))
     }
 
     /// As `returned`, where there is no value that could mean anything else.
     fn succeeded(&self, py: Python<'_>) -> PyResult<Next> {
-        self.settle(py, Verdict::Success, None)
+        self.settle(py, Verdict::Success, Ok(None))
     }
 
     #[pyo3(signature = (error, /))]
     fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
         let py = error.py();
         if self.off {
-            return self.settle(py, Verdict::Ignored, None);
+            return self.settle(py, Verdict::Ignored, Ok(None));
         }
         if !error.is_instance_of::<PyException>() && !error.is_instance_of::<Cut>() {
             self.gave_up(py)?;
@@ -194,11 +194,11 @@ impl Call {
         }
         let was_cut = self.run().cut.is_some();
         if was_cut {
-            return self.settle(py, Verdict::Ignored, None);
+            return self.settle(py, Verdict::Ignored, Ok(None));
         }
         let hooks = &self.settings.get().hooks;
         let verdict = hooks.error(error).or_else(|raised| self.gave_up(py).and(Err(raised)))?;
-        self.settle(py, verdict, Some(error))
+        self.settle(py, verdict, Err(error))
     }
 
     fn cut(&self, py: Python<'_>) -> PyResult<()> {
@@ -296,16 +296,11 @@ impl Call {
         }
     }
 
-    /// The attempt has ended, with an error, if so, and means `verdict`; or was cut before, which then is
-    /// what counts.
+    /// The attempt has ended, with what it returned or raised, and means `verdict`; or was cut before, which
+    /// then is what counts.
     #[inline]
-    fn settle(
-        &self,
-        py: Python<'_>,
-        verdict: Verdict,
-        error: Option<&Bound<'_, PyBaseException>>,
-    ) -> PyResult<Next> {
-        let mut last = error.map_or(Last::Value, |error| Last::Raised(error.clone().unbind()));
+    fn settle(&self, py: Python<'_>, verdict: Verdict, came: Came<'_, '_>) -> PyResult<Next> {
+        let mut last = came.map_or_else(|error| Last::Raised(error.clone().unbind()), |_| Last::Value);
         let settled = self.step(|run| {
             if run.over {
                 return None;
@@ -330,8 +325,8 @@ impl Call {
         drop(last);
         let Some(settled) = settled else { return Ok(Next::Over) };
         if let Some(behalf) = self.behalf.get() {
-            let (ending, error) = ended(py, settled, verdict, error)?;
-            behalf.end(py, ending, error)?;
+            let (ending, result) = ended(py, settled, verdict, came)?;
+            behalf.end(py, ending, result)?;
         }
         match settled.step {
             Step::Done => deliver(py).map(|()| Next::Over),
@@ -474,12 +469,15 @@ impl Call {
     }
 }
 
-/// How an attempt ended, and the class of the error that it ended with.
+/// What an attempt returned, if anybody wants to know, or raised.
+type Came<'a, 'py> = Result<Option<&'a Bound<'py, PyAny>>, &'a Bound<'py, PyBaseException>>;
+
+/// How an attempt ended, and the class of the error that it ended with, else the value.
 fn ended<'py>(
     py: Python<'py>,
     settled: Settled,
     verdict: Verdict,
-    error: Option<&Bound<'py, PyBaseException>>,
+    came: Came<'_, 'py>,
 ) -> PyResult<(Ending, Option<Bound<'py, PyAny>>)> {
     let ending = match (settled, verdict) {
         (Settled { timed_out: true, .. }, _) => {
@@ -492,7 +490,11 @@ fn ended<'py>(
         (_, Verdict::Ignored) => Ending::Ignored,
         (_, Verdict::Failure(_)) => Ending::Failure,
     };
-    Ok((ending, error.map(|error| error.get_type().into_any())))
+    let result = match came {
+        Ok(value) => value.cloned(),
+        Err(error) => Some(error.get_type().into_any()),
+    };
+    Ok((ending, result))
 }
 
 /// Adds a note to an error, in the place of one with the same head: an error object that is raised

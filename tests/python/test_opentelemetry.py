@@ -10,9 +10,11 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trio
 from conftest import WAYS, Flaky, forever, turns, ways
@@ -228,9 +230,15 @@ def test_what_is_no_failure_is_no_error(traces: Traces, clock: ManualClock) -> N
     assert outcome(first) == ("ignored", "ValueError", StatusCode.UNSET)
     assert outcome(second) == ("ignored", "BREAKER_OPEN", StatusCode.UNSET)
     assert [event.name for event in second.events] == ["overcurrent.reject"]
-    failing = Guard("values", clock=clock, retry=False, classify=lambda value: "failure")
-    assert failing.call(int) == 0
-    assert outcome(traces.attempts()[2]) == ("failure", "_OTHER", StatusCode.ERROR)
+
+
+def test_a_value_that_is_a_failure_is_known_by_its_status(traces: Traces, clock: ManualClock) -> None:
+    guard = Guard("g", clock=clock, retry=False, classify=lambda value: "failure")
+    assert guard.call(int) == 0
+    guard.call(lambda: httpx.Response(503))
+    guard.call(lambda: SimpleNamespace(status=429, body="secret"))
+    types = [outcome(span) for span in traces.attempts()]
+    assert types == [("failure", type_, StatusCode.ERROR) for type_ in ("_OTHER", "503", "429")]
 
 
 def test_what_is_decided_beside_attempts_is_told_to_the_callers_span(
@@ -272,16 +280,21 @@ def test_a_probe_is_known_by_the_state(traces: Traces, clock: ManualClock) -> No
     assert [event.name for event in probe.events] == ["overcurrent.state_change"]
 
 
-def test_the_correlation_id_of_a_scope_stays_and_its_trace_gives_way(
+def test_a_scope_is_the_parent_where_no_span_is_current_and_its_correlation_id_stays(
     traces: Traces, clock: ManualClock
 ) -> None:
     guard = Guard("g", clock=clock, retry=False)
-    scope = TraceContext.root().with_correlation_id("order-7")
+    came = {"traceparent": f"00-{7:032x}-{7:016x}-01", "tracestate": "vendor=1"}
+    scope = TraceContext.extract(came).with_correlation_id("order-7")
     with scope.scope(), capture_events(guard=guard) as heard, pytest.raises(ConnectionError):
         assert TraceContext.current() == scope, "no span is current"
         guard.call(Flaky(1))
     (span,) = traces.attempts()
     assert (heard[0].fields["span_id"], heard[0].fields["correlation_id"]) == (span_id(span), "order-7")
+    assert span.parent is not None
+    assert span.context is not None
+    assert (span.parent.trace_id, span.parent.span_id, span.parent.is_remote) == (7, 7, True)
+    assert (span.context.trace_id, span.context.trace_state.to_header()) == (7, "vendor=1")
     with scope.scope(), traces.tracer.start_as_current_span("caller") as caller:
         current = TraceContext.current()
         assert current is not None

@@ -15,7 +15,7 @@ Each attempt is a span, a child of that in which the call was made and the paren
 | `overcurrent.attempt` | which attempt it is, from 1 |
 | `http.request.resend_count` | how many came before it, where some did |
 | `overcurrent.outcome` | `success`, `failure`, `timeout`, `ignored` or `cancelled` |
-| `error.type` | the class of the error; one of ours by its code; `_OTHER` where a value was a failure |
+| `error.type` | the class of the error, or the code of one of ours; the status of a response; else `_OTHER` |
 | status | error, of a failure and a timeout |
 
 What was decided is an event of the span: `overcurrent.retry` and so on, with the fields of the event as
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from overcurrent._core import TraceContext, __version__, turn_tracing
 from overcurrent._errors import OvercurrentError
@@ -128,7 +128,8 @@ class _Tracer:
             name = attributes["overcurrent.guard"] = guard
         if attempt > 1:
             attributes["http.request.resend_count"] = attempt - 1
-        span = self._tracer.start_span(f"{name} attempt", kind=SpanKind.CLIENT, attributes=attributes)
+        parent, kind = _parent(), SpanKind.CLIENT
+        span = self._tracer.start_span(f"{name} attempt", parent, kind=kind, attributes=attributes)
         return _Attempt(span)
 
     def tell(self, events: Iterable[Event]) -> None:
@@ -161,15 +162,21 @@ class _Attempt:
         """Tell the span what was decided in it."""
         _tell(self._span, events)
 
-    def end(self, events: Iterable[Event], outcome: str, error: type[BaseException] | None) -> None:
-        """End the span, after what was decided in it."""
+    def end(self, events: Iterable[Event], outcome: str, result: object) -> None:
+        """End the span, after what was decided in it.
+
+        Args:
+            events: What was decided.
+            outcome: How the attempt ended.
+            result: The class of its error, else the value that it returned.
+        """
         try:
             _tell(self._span, events)
             self._span.set_attribute("overcurrent.outcome", outcome)
             if outcome in FAILED:
                 self._span.set_status(Status(StatusCode.ERROR))
-            if error is not None or outcome in FAILED:
-                self._span.set_attribute("error.type", "_OTHER" if error is None else _type(error))
+            if outcome in FAILED or outcome == "ignored":
+                self._span.set_attribute("error.type", _type(result))
         finally:
             try:
                 self._span.end()
@@ -181,6 +188,23 @@ class _Attempt:
         with suppress(ValueError):
             _innermost.reset(self._mark)
             contexts.detach(self._entered)
+
+
+def _parent() -> Context | None:
+    """Return where a span begins that no span is around: in the trace that the request came with."""
+    came = scope.get(None)
+    if came is None or came.trace_id is None or trace.get_current_span().get_span_context().is_valid:
+        return None
+    return trace.set_span_in_context(trace.NonRecordingSpan(_remote(came, came.trace_id, came.span_id or "")))
+
+
+def _remote(came: TraceContext, trace_id: str, span_id: str) -> SpanContext:
+    """Return a context as OpenTelemetry has it."""
+    state = TraceState.from_header([came.tracestate or ""])
+    flags = TraceFlags(came.sampled + 2 * came.random)
+    return SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=flags, trace_state=state
+    )
 
 
 def _context(span: Span) -> TraceContext | None:
@@ -204,9 +228,12 @@ def _tell(span: Span, events: Iterable[Event]) -> None:
             span.add_event(f"overcurrent.{event.name}", attributes)
 
 
-def _type(error: type[BaseException]) -> str:
-    """Return what an error is known by."""
-    if issubclass(error, OvercurrentError):
-        return error.code
-    module, name = error.__module__, error.__qualname__
+def _type(result: object) -> str:
+    """Return what the class of an error is known by, or a value that is a failure; nothing of its content."""
+    if not isinstance(result, type):
+        status = getattr(result, "status_code", getattr(result, "status", None))
+        return str(status) if isinstance(status, int) else "_OTHER"
+    if issubclass(result, OvercurrentError):
+        return result.code
+    module, name = result.__module__, result.__qualname__
     return name if module == "builtins" else f"{module}.{name}"

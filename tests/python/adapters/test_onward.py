@@ -98,7 +98,8 @@ def test_a_traced_attempt_sends_its_own_span(
     client.open(guards())
     with TraceContext.extract(CAME).scope():
         sent = send(client, server)
-    assert sent == [{"traceparent": name, "x-correlation-id": "order-7"} for name in spans(exporter)]
+    same = {"tracestate": "vendor=1", "x-correlation-id": "order-7"}
+    assert sent == [{"traceparent": name, **same} for name in spans(exporter)]
     server.seen.clear()
     assert send(client, server, Traceparent="mine") == [{"traceparent": "mine"}] * 3
 
