@@ -48,6 +48,11 @@ impl TraceContext {
         Some(Self { core: Core::of(trace, span, flags).with_tracestate(tracestate) })
     }
 
+    /// The same where it has a trace; else with a new one.
+    fn or_root(&self) -> Self {
+        Self { core: self.core.clone().or_begin() }
+    }
+
     /// The same trace, as seen from a new span of it.
     fn child(&self) -> Self {
         Self { core: self.core.next_span() }

@@ -107,6 +107,10 @@ def test_a_child_is_of_the_same_trace_and_a_root_of_its_own() -> None:
     assert child.span_id != ONE.span_id
     assert root.trace_id != TraceContext.root().trace_id
     assert not root.sampled
+    assert ONE.or_root() == ONE
+    rooted = TraceContext.extract({"x-correlation-id": "order-7"}).or_root()
+    assert rooted.trace_id is not None
+    assert rooted.correlation_id == "order-7"
     assert repr(ONE) == f"<TraceContext trace_id={ONE.trace_id} span_id={ONE.span_id} correlation_id=call-1>"
     assert repr(TraceContext.extract({})) == "<TraceContext>"
     with pytest.raises(InvalidPolicy, match="`correlation_id`") as refused:

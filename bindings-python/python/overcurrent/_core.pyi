@@ -102,6 +102,9 @@ class TraceContext:
 
     @staticmethod
     def of(trace_id: int, span_id: int, flags: int, tracestate: str) -> TraceContext | None: ...
+    def or_root(self) -> TraceContext:
+        """Return the same where it has a trace, else with a new one."""
+
     def child(self) -> TraceContext:
         """Return the same trace as seen from a new span of it, the parent of what is called."""
 
