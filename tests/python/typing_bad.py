@@ -163,9 +163,9 @@ subscribe(print, retry=Retry())  # error: call-arg
 guard.subscribe(len)  # error: arg-type
 
 # Traces.
-TraceContext.extract({"traceparent": 3})  # error: dict-item
+TraceContext.extract({"traceparent": 3})  # error: arg-type
 TraceContext.extract("traceparent")  # error: arg-type
-TraceContext.root().inject({1: 2})  # error: arg-type
+TraceContext.root().inject({1: 2})  # error: dict-item
 TraceContext.root().trace_id = "a"  # error: misc
 instrument("a")  # error: arg-type
 
