@@ -23,7 +23,7 @@ PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -n
 NODE_SOURCES := package.json tests/node/install.mjs \
 	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
-.PHONY: demo test vectors proof bench-core bench-python bench-node soak-python soak-node lint format rust-tests models python-tests python-package node-tests prerequisites clean
+.PHONY: demo test vectors proof bench-core bench-python bench-node soak-python soak-node lint format rust-tests models python-tests python-package node-tests prerequisites prometheus clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
@@ -60,6 +60,9 @@ soak-node: target/package.stamp ## 10 million calls in Node, in every way they c
 
 prerequisites:
 	@PYTHON="$(PYTHON)" tests/prerequisites.sh
+
+prometheus: ## prometheus and promtool in target/prometheus/bin: those on PATH, or Debian's package, only unpacked
+	@tests/prometheus.sh target/prometheus
 
 # --- style ---------------------------------------------------------------------------------------
 
