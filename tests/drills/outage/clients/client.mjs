@@ -5,6 +5,8 @@
  * One promise a call, begun on schedule whatever became of the earlier ones. Lines go to standard
  * output, as src/line.rs describes them.
  */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -198,7 +200,7 @@ class Link {
       const seconds = response.headers.get('retry-after')
       return { hint: seconds === null ? undefined : Number(seconds) * 1000 }
     }
-    return new Link(Guard.fromFile(policy, 'upstream', { classify }))
+    return new Link(Guard.fromFile(policy, 'upstream', { classify, durations: true }))
   }
 
   state() {
@@ -248,10 +250,38 @@ async function steadily(rate, duration, report, caller) {
   await Promise.all(calls)
 }
 
-/** Says that all is set up, and reads the instant at which all clients start. */
-async function waitForStart() {
+/** Serves what the process has counted, in the format that is asked for, on a free port of the loopback address. */
+async function serve() {
+  const { Metrics, metrics } = await import('overcurrent')
+  const server = createServer((request, response) => {
+    const [kind, text] = request.headers.accept?.includes('application/openmetrics-text')
+      ? [Metrics.OPENMETRICS, metrics().openMetrics()]
+      : [Metrics.PROMETHEUS, metrics().prometheus()]
+    response.setHeader('content-type', kind).end(text)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+/**
+ * Makes a guard of this name, and calls it once, with success.
+ * @param {string} name
+ */
+async function callOnce(name) {
+  const { Guard } = await import('overcurrent')
+  const guard = new Guard(name, { durations: true })
+  await guard.call(async () => {})
+  return guard
+}
+
+/**
+ * Says that all is set up, and reads the instant at which all clients start.
+ * @param {number} [metrics] the port on which they are served
+ */
+async function waitForStart(metrics) {
   const input = createInterface({ input: process.stdin })
-  write('ready')
+  write('ready', { metrics })
   for await (const line of input) {
     const { go } = JSON.parse(line)
     input.close()
@@ -267,12 +297,25 @@ const { values: options } = parseArgs({
     mode: { type: 'string', default: '' },
     rate: { type: 'string', default: '' },
     duration: { type: 'string', default: '' },
+    serving: { type: 'string' },
   },
 })
 const caller = options.mode === 'guarded' ? new Guarded(await Link.load(options.policy), options.url) : new Naive(options.url)
 // Not counted: the first call that is finds all in place.
 await post(`${options.url}/warm-up`, {}, AbortSignal.timeout(NAIVE_TIMEOUT))
-const report = new Report(await waitForStart())
+const server = options.serving === undefined ? undefined : await serve()
+const address = server?.address()
+const beside = options.serving === undefined ? undefined : await callOnce(options.serving)
+const report = new Report(await waitForStart(typeof address === 'object' ? address?.port : undefined))
 const sampler = setInterval(() => caller.see(report, true), SAMPLING)
 await steadily(Number(options.rate), Number(options.duration), report, caller)
 clearInterval(sampler)
+if (server !== undefined) {
+  write('idle')
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  // Held until here, so that it is among the metrics.
+  beside?.metrics()
+  server.close()
+  server.closeAllConnections()
+}

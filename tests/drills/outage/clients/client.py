@@ -11,8 +11,10 @@ import asyncio
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
@@ -174,7 +176,7 @@ def load_guard(policy: str) -> Guard:
             return Failure(hint=int(seconds) if seconds else None)
         return None
 
-    return Guard.from_file(policy, "upstream", on=httpx.HTTPError, classify=classify)
+    return Guard.from_file(policy, "upstream", on=httpx.HTTPError, classify=classify, durations=True)
 
 
 async def call_guarded(guard: Guard, attempt: Callable[[str], Awaitable[httpx.Response]]) -> httpx.Response:
@@ -182,6 +184,46 @@ async def call_guarded(guard: Guard, attempt: Callable[[str], Awaitable[httpx.Re
     from overcurrent import current_attempt
 
     return await guard.acall(lambda: attempt(current_attempt().idempotency_key))
+
+
+class Exposition(BaseHTTPRequestHandler):
+    """Serves what the process has counted, in the format that is asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer a scrape."""
+        from overcurrent import Metrics, metrics
+
+        if "application/openmetrics-text" in self.headers.get("accept", ""):
+            kind, text = Metrics.OPENMETRICS, metrics().openmetrics()
+        else:
+            kind, text = Metrics.PROMETHEUS, metrics().prometheus()
+        body = text.encode()
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: what is written to standard error is a complaint."""
+
+
+def serve() -> int:
+    """Serve on a free port of the loopback address until the process ends; returns the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exposition)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+def call_once(name: str) -> Guard:
+    """Make a guard of this name, and call it once, with success."""
+    from overcurrent import Guard
+
+    guard = Guard(name, durations=True)
+    guard.call(int)
+    return guard
 
 
 async def steadily(rate: int, duration: float, report: Report, caller: Caller) -> None:
@@ -192,9 +234,9 @@ async def steadily(rate: int, duration: float, report: Report, caller: Caller) -
             calls.create_task(caller.call(report))
 
 
-def wait_for_start() -> float:
+def wait_for_start(**metrics: int) -> float:
     """Say that all is set up, and read the instant at which all clients start."""
-    write("ready")
+    write("ready", **metrics)
     go = json.loads(sys.stdin.readline())["go"]
     return time.monotonic() + float(go) / 1000 - time.time()
 
@@ -207,6 +249,7 @@ async def main() -> None:
     parser.add_argument("--mode", choices=["guarded", "naive"], required=True)
     parser.add_argument("--rate", type=int, required=True)
     parser.add_argument("--duration", type=float, required=True)
+    parser.add_argument("--serving", help="serve metrics, and have one more guard of this name")
     options = parser.parse_args()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     # Time is limited by the guard or by the loop, so that all is cut at one place.
@@ -215,10 +258,15 @@ async def main() -> None:
         caller: Caller = Guarded(http, options.url, options.policy) if guarded else Naive(http, options.url)
         # Not counted: the first call that is finds all in place.
         await http.post(f"{options.url}/warm-up")
-        report = Report(wait_for_start())
+        serving = {} if options.serving is None else {"metrics": serve()}
+        beside = call_once(options.serving) if serving else None
+        report = Report(wait_for_start(**serving))
         sampler = asyncio.create_task(caller.sample(report))
         await steadily(options.rate, options.duration, report, caller)
         sampler.cancel()
+    if beside is not None:
+        write("idle")
+        await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

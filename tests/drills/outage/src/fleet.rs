@@ -1,4 +1,4 @@
-//! The six client processes: started, held until all are ready, started together, read to their end.
+//! The client processes: started, held until all are ready, started together, read to their end.
 //!
 //! INVARIANT: no process outlives the [`Fleet`].
 
@@ -36,6 +36,9 @@ pub struct Commands {
     pub rate: u32,
     /// For how long new calls begin.
     pub lasts: Duration,
+    /// Whether they serve their metrics, and if so, the name of one more guard that they have. Then they run until
+    /// they are [released](Fleet::release).
+    pub serving: Option<&'static str>,
 }
 
 /// What a client has done.
@@ -52,26 +55,33 @@ pub enum News {
 /// The running clients.
 #[derive(Debug)]
 pub struct Fleet {
+    clients: Vec<Client>,
     inputs: Vec<ChildStdin>,
+    metrics: Vec<(Client, u16)>,
     news: mpsc::UnboundedReceiver<(Client, News)>,
     // Dropping it aborts the readers, and each of them owns its process, which is killed on drop.
     _readers: JoinSet<()>,
 }
 
 impl Fleet {
-    /// Starts all clients against the URLs.
+    /// Starts these clients against the URLs.
     ///
     /// # Errors
     /// When a process cannot be started; the error names the command.
-    pub fn launch(commands: &Commands, url: impl Fn(Client) -> String) -> io::Result<Self> {
+    pub fn launch(
+        commands: &Commands,
+        clients: impl Iterator<Item = Client>,
+        url: impl Fn(Client) -> String,
+    ) -> io::Result<Self> {
         let (post, news) = mpsc::unbounded_channel();
         let (mut inputs, mut readers) = (Vec::new(), JoinSet::new());
-        for client in Client::all() {
+        let clients: Vec<_> = clients.collect();
+        for client in clients.iter().copied() {
             let mut child = commands.spawn(client, &url(client))?;
             inputs.extend(child.stdin.take());
             readers.spawn(read(client, child, post.clone()));
         }
-        Ok(Self { inputs, news, _readers: readers })
+        Ok(Self { clients, inputs, metrics: Vec::new(), news, _readers: readers })
     }
 
     /// Waits until every client is ready.
@@ -79,11 +89,14 @@ impl Fleet {
     /// # Errors
     /// When one of them fails or is not ready in time.
     pub async fn ready(&mut self, within: Duration) -> Result<(), String> {
-        let mut waiting: Vec<_> = Client::all().collect();
+        let mut waiting = self.clients.clone();
         let all = async {
             while !waiting.is_empty() {
                 match self.next().await {
-                    Some((client, News::Line(Line::Ready))) => waiting.retain(|other| *other != client),
+                    Some((client, News::Line(Line::Ready { metrics }))) => {
+                        self.metrics.extend(metrics.map(|port| (client, port)));
+                        waiting.retain(|other| *other != client);
+                    }
                     Some((client, News::Failed(why))) => return Err(format!("the {client} client: {why}")),
                     Some((client, _)) => {
                         return Err(format!("the {client} client did not wait for the start"));
@@ -106,10 +119,20 @@ impl Fleet {
     /// When one of them no longer listens.
     pub async fn go(&mut self, go: f64) -> io::Result<()> {
         let line = serde_json::to_string(&Go { go })? + "\n";
-        for mut input in self.inputs.drain(..) {
+        for input in &mut self.inputs {
             input.write_all(line.as_bytes()).await?;
         }
         Ok(())
+    }
+
+    /// The ports on which the clients that are ready serve their metrics.
+    pub fn metrics(&self) -> &[(Client, u16)] {
+        &self.metrics
+    }
+
+    /// Lets clients that serve metrics end.
+    pub fn release(&mut self) {
+        self.inputs.clear();
     }
 
     /// What happens next; `None` when every client has ended.
@@ -131,6 +154,7 @@ impl Commands {
             .args(["--rate", &self.rate.to_string(), "--duration", &self.lasts.as_secs_f64().to_string()])
             .arg("--policy")
             .arg(&self.policy)
+            .args(self.serving.iter().flat_map(|name| ["--serving", *name]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

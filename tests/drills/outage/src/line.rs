@@ -3,6 +3,8 @@
 //!
 //! A client first writes `{"event":"ready"}`, then reads one line `{"go":…}` with the start instant in
 //! milliseconds since the Unix epoch, so that all begin together. It ends by itself when its last call has.
+//! One that serves metrics says on which port (`{"event":"ready","metrics":…}`), writes `{"event":"idle"}` after
+//! its last call, and ends when its standard input does.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +85,13 @@ pub struct Sample {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Line {
     /// The client is set up and waits for the start instant.
-    Ready,
+    Ready {
+        /// The port of the loopback address on which it serves its metrics, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        metrics: Option<u16>,
+    },
+    /// The last call has ended; the client goes on serving its metrics.
+    Idle,
     /// A call has finished.
     Call(Call),
     /// A probe has finished.
@@ -109,7 +117,11 @@ mod tests {
         assert!(matches!(serde_json::from_str(line), Ok(Line::State(Sample { state: State::HalfOpen, .. }))));
         let line = r#"{"event":"call","start":1,"end":2.5,"result":"rejected","attempts":0}"#;
         assert!(matches!(serde_json::from_str(line), Ok(Line::Call(Call { result: Ending::Rejected, .. }))));
-        assert!(matches!(serde_json::from_str(r#"{"event":"ready"}"#), Ok(Line::Ready)));
+        assert!(matches!(serde_json::from_str(r#"{"event":"ready"}"#), Ok(Line::Ready { metrics: None })));
+        let line = r#"{"event":"ready","metrics":9090}"#;
+        assert!(matches!(serde_json::from_str(line), Ok(Line::Ready { metrics: Some(9090) })));
+        let ready = Line::Ready { metrics: None };
+        assert!(serde_json::to_string(&ready).is_ok_and(|line| line == r#"{"event":"ready"}"#));
         assert!(serde_json::from_str::<Line>(r#"{"event":"call","start":1}"#).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use overcurrent_outage::{
@@ -17,20 +17,12 @@ use overcurrent_outage::{
     record::Record,
     report,
     run::Run,
-    script::{Script, millis},
+    script::Script,
+    stage::{self, LEAD, OVERSTAY, RATE, READY},
     table,
     upstream::Upstream,
 };
 use tokio::time::interval;
-
-/// Calls that each of the six clients begins in each second.
-const RATE: u32 = 40;
-/// How long the clients may take to be ready, on a cold and busy machine.
-const READY: Duration = Duration::from_secs(60);
-/// From the start signal to the start.
-const LEAD: Duration = Duration::from_millis(300);
-/// How long the last calls may take after the end of the script.
-const OVERSTAY: Duration = Duration::from_secs(15);
 
 const USAGE: &str = "usage: outage [--python PATH] [--node PATH] [--report PATH]
 
@@ -97,13 +89,14 @@ async fn demonstrate(options: Options) -> Result<Vec<Claim>, String> {
     let script = Script::demo();
     let limits = Limits::from_file(&policy)?;
     let commands = Commands {
-        rust: sibling("outage-client")?,
+        rust: stage::sibling("outage-client")?,
         python: options.python,
         node: options.node,
         scripts: home.join("clients"),
         policy,
         rate: RATE,
         lasts: script.total(),
+        serving: None,
     };
     let run = perform(&commands, script, limits).await?;
     let claims = run.claims();
@@ -119,12 +112,10 @@ async fn demonstrate(options: Options) -> Result<Vec<Claim>, String> {
 
 async fn perform(commands: &Commands, script: Script, limits: Limits) -> Result<Run, String> {
     let upstream = Upstream::start(script.clone()).await.map_err(|error| error.to_string())?;
-    let mut fleet =
-        Fleet::launch(commands, |client| upstream.url(client)).map_err(|error| error.to_string())?;
+    let mut fleet = Fleet::launch(commands, Client::all(), |client| upstream.url(client))
+        .map_err(|error| error.to_string())?;
     fleet.ready(READY).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    upstream.begin(Instant::now() + LEAD);
-    fleet.go(millis(now + LEAD)).await.map_err(|error| error.to_string())?;
+    stage::start(&mut fleet, &upstream).await?;
 
     let mut records: [Record; Client::COUNT] = Default::default();
     let overstay = tokio::time::timeout(
@@ -161,14 +152,4 @@ async fn follow(
             _ = paint.tick() => progress.show(script, upstream.arrivals(), records),
         }
     }
-}
-
-/// A program beside this one.
-fn sibling(name: &str) -> Result<PathBuf, String> {
-    let own = env::current_exe().map_err(|error| error.to_string())?;
-    let path = own.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
-    if path.exists() {
-        return Ok(path);
-    }
-    Err(format!("{} is missing, build it with `cargo build -p overcurrent-outage --bins`", path.display()))
 }

@@ -28,7 +28,7 @@ impl Record {
     /// Takes one line.
     pub fn take(&mut self, line: Line) {
         match line {
-            Line::Ready => {}
+            Line::Ready { .. } | Line::Idle => {}
             Line::Call(call) => self.calls.push(call),
             Line::Probe(probe) => self.probes.push(probe),
             Line::State(sample) => self.samples.push(sample),

@@ -18,17 +18,19 @@ fn commands(program: &str) -> Commands {
         policy: PathBuf::new(),
         rate: 1,
         lasts: Duration::ZERO,
+        serving: None,
     }
 }
 
 async fn complaint(program: &str, within: Duration) -> String {
-    let mut fleet = Fleet::launch(&commands(program), Client::path).expect("a process");
+    let mut fleet = Fleet::launch(&commands(program), Client::all(), Client::path).expect("a process");
     fleet.ready(within).await.expect_err("no client is ready")
 }
 
 #[tokio::test]
 async fn a_missing_program_is_named() {
-    let error = Fleet::launch(&commands("no-such-program"), Client::path).expect_err("no process");
+    let error = Fleet::launch(&commands("no-such-program"), Client::all(), Client::path);
+    let error = error.expect_err("no process");
     assert!(error.to_string().contains("no-such-program"), "{error}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use overcurrent::{Breaker, Failure, Guard, Position, Verdict};
+use overcurrent::{Breaker, Dialect, Failure, Guard, Position, Surrounds, Verdict};
 use overcurrent_outage::line::State;
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 
@@ -20,15 +20,26 @@ pub(crate) enum Refusal {
 /// A guard of the policy `upstream`.
 #[derive(Debug)]
 pub(crate) struct Link {
-    guard: Guard,
+    guard: Arc<Guard>,
     breaker: Arc<Breaker>,
 }
 
 impl Link {
     pub(crate) fn load(policy: &Path) -> Result<Self, Box<dyn Error>> {
-        let guard = Guard::from_file(policy, "upstream")?;
+        let policy = Guard::policy_in_file(policy, "upstream")?;
+        let measuring = Surrounds { durations: true, ..Surrounds::default() };
+        let guard = Arc::new(Guard::with("upstream", policy, measuring, Dialect::Rust)?);
+        overcurrent::register(&guard);
         let breaker = Arc::clone(guard.breaker().ok_or("the policy has no breaker")?);
         Ok(Self { guard, breaker })
+    }
+
+    /// A guard of this name that was called once, with success.
+    pub(crate) fn call_once(name: &str) -> Result<Arc<Guard>, Box<dyn Error>> {
+        let guard = Arc::new(Guard::builder(name).measure_durations().build()?);
+        overcurrent::register(&guard);
+        guard.call(|_| Ok::<_, std::convert::Infallible>(()))?;
+        Ok(guard)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -4,6 +4,7 @@
 //! standard output, as `overcurrent_outage::line` describes them.
 #![forbid(unsafe_code)]
 
+mod exposition;
 mod guarded;
 mod link;
 mod naive;
@@ -12,20 +13,21 @@ mod report;
 use std::{
     env,
     error::Error,
-    io::{self, BufRead},
+    io::{self, BufRead, Read},
     path::PathBuf,
     process::ExitCode,
     rc::Rc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use link::Link;
 use overcurrent_outage::{
     checks::calls_due,
     line::{Go, Line},
 };
 use report::Report;
 use tokio::{
-    task::{JoinSet, LocalSet},
+    task::{JoinSet, LocalSet, spawn_blocking},
     time::sleep_until,
 };
 
@@ -35,6 +37,8 @@ struct Options {
     guarded: bool,
     rate: u32,
     lasts: Duration,
+    /// The name of one more guard, where metrics are served.
+    serving: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -54,7 +58,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
     warm_up(&http, &options.url).await?;
     if options.guarded {
         let guarded = guarded::Guarded::new(http, options.url, &options.policy)?;
-        let report = Rc::new(Report::begin(wait_for_start()?));
+        let metrics = match &options.serving {
+            Some(_) => Some(exposition::serve().await?),
+            None => None,
+        };
+        let _beside = options.serving.as_deref().map(Link::call_once).transpose()?;
+        let report = Rc::new(Report::begin(wait_for_start(metrics)?));
         let (sampled, sampling) = (Rc::clone(&guarded), Rc::clone(&report));
         let sampler = tokio::task::spawn_local(async move { sampled.sample(&sampling).await });
         let caller = Rc::clone(&report);
@@ -64,9 +73,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
         })
         .await;
         sampler.abort();
+        if options.serving.is_some() {
+            report::write(&Line::Idle);
+            spawn_blocking(|| io::stdin().lock().read_to_end(&mut Vec::new())).await??;
+        }
     } else {
         let naive = Rc::new(naive::Naive::new(http, options.url));
-        let report = Rc::new(Report::begin(wait_for_start()?));
+        let report = Rc::new(Report::begin(wait_for_start(None)?));
         let caller = Rc::clone(&report);
         steadily(options.rate, options.lasts, &report, move || {
             let (naive, report) = (Rc::clone(&naive), Rc::clone(&caller));
@@ -96,8 +109,8 @@ async fn warm_up(http: &reqwest::Client, url: &str) -> reqwest::Result<()> {
 }
 
 /// Says that all is set up, and reads the instant at which all clients start.
-fn wait_for_start() -> Result<Instant, Box<dyn Error>> {
-    report::write(&Line::Ready);
+fn wait_for_start(metrics: Option<u16>) -> Result<Instant, Box<dyn Error>> {
+    report::write(&Line::Ready { metrics });
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let Go { go } = serde_json::from_str(&line)?;
@@ -107,6 +120,7 @@ fn wait_for_start() -> Result<Instant, Box<dyn Error>> {
 
 fn options() -> Result<Options, String> {
     let (mut url, mut policy, mut mode, mut rate, mut lasts) = (None, None, None, None, None);
+    let mut serving = None;
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
@@ -116,6 +130,7 @@ fn options() -> Result<Options, String> {
             "--mode" => mode = Some(value),
             "--rate" => rate = value.parse().ok(),
             "--duration" => lasts = value.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            "--serving" => serving = Some(value),
             _ => return Err(format!("unknown option `{word}`")),
         }
     }
@@ -126,7 +141,7 @@ fn options() -> Result<Options, String> {
     };
     match (url, policy, rate, lasts) {
         (Some(url), Some(policy), Some(rate), Some(lasts)) => {
-            Ok(Options { url, policy, guarded, rate, lasts })
+            Ok(Options { url, policy, guarded, rate, lasts, serving })
         }
         _ => Err("--url, --policy, --rate and --duration must be given".to_owned()),
     }
