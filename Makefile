@@ -23,14 +23,23 @@ PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -n
 NODE_SOURCES := package.json tests/node/install.mjs \
 	$(shell find bindings-node -not -path '*/dist/*' \( -name '*.rs' -o -name '*.ts' -o -name '*.mts' -o -name '*.mjs' -o -name Cargo.toml \))
 
-.PHONY: demo test vectors proof bench-core bench-python bench-node soak-python soak-node lint format rust-tests models python-tests python-package node-tests prerequisites prometheus clean
+.PHONY: demo test vectors proof bench-core bench-python bench-node soak-python soak-node lint format rust-tests models python-tests python-package node-tests prerequisites prometheus observed outage-svg clean
 
 demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in three languages
 	cargo build --release --package overcurrent-outage
 	target/release/outage --python $(INSTALLED)/bin/python --node node
 
-test: prerequisites lint rust-tests models python-tests node-tests vectors demo ## everything
+test: prerequisites lint rust-tests models python-tests node-tests vectors demo observed ## everything
 	@echo "all tests passed"
+
+observed: prometheus target/wheel.stamp target/package.stamp ## the outage before the eyes of a live Prometheus, which must see it
+	cargo build --release --package overcurrent-outage
+	target/release/observed --python $(INSTALLED)/bin/python --node node $(OBSERVED)
+
+# What was seen is kept beside what it was drawn as; a test holds the two together.
+outage-svg: OBSERVED := --history tests/drills/outage/observed.json
+outage-svg: observed ## the same, and docs/outage.svg drawn anew from it
+	target/release/draw < tests/drills/outage/observed.json > docs/outage.svg
 
 vectors: target/wheel.stamp target/package.stamp ## replays the folder VECTORS in three languages
 	@cargo build --quiet --package overcurrent-tests --bin vectors

@@ -3,6 +3,9 @@
 
 use std::{
     env,
+    fmt::Write as _,
+    fs,
+    future::pending,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -14,6 +17,7 @@ use overcurrent_outage::{
     line::Line,
     observer::{
         exposition::{Readers, same_series},
+        history::History,
         prometheus::Prometheus,
         questions::{AWKWARD, Finding, SETTLING, When, ask},
     },
@@ -27,20 +31,23 @@ use tokio::time::{sleep_until, timeout};
 /// For the whole run; it takes half of it on a machine that has nothing else to do.
 const LIMIT: Duration = Duration::from_secs(100);
 
-const USAGE: &str = "usage: observed [--python PATH] [--node PATH] [--prometheus FOLDER] [--folder PATH]
+const USAGE: &str =
+    "usage: observed [--python PATH] [--node PATH] [--prometheus FOLDER] [--folder PATH] [--history PATH]
 
 Runs the outage of the demonstration before the eyes of a Prometheus, in about half a minute.
 
   --python PATH        a Python with httpx, prometheus_client and overcurrent (default python3)
   --node PATH          a Node of version 20 or later (default node)
   --prometheus FOLDER  where prometheus and promtool are (default target/prometheus/bin)
-  --folder PATH        for its configuration, data and log; what is there is removed (default target/observed)";
+  --folder PATH        for its configuration, data and log; what is there is removed (default target/observed)
+  --history PATH       where to write what was seen, as `draw` reads it (default: nowhere)";
 
 struct Options {
     python: PathBuf,
     node: PathBuf,
     prometheus: PathBuf,
     folder: PathBuf,
+    history: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -57,7 +64,11 @@ async fn main() -> ExitCode {
         }
     };
     // Whatever ends early, what it started is dropped here, and so ends too.
-    match timeout(LIMIT, observe(&options)).await {
+    let observed = tokio::select! {
+        observed = timeout(LIMIT, observe(&options)) => observed,
+        () = told_to_end() => Ok(Err("told to end".to_owned())),
+    };
+    match observed {
         Ok(Ok(0)) => ExitCode::SUCCESS,
         Ok(Ok(missed)) => {
             eprintln!("{missed} answers were not as expected");
@@ -74,12 +85,37 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Returns when this process is told to end, by an interrupt or, where there is such a signal, by a termination.
+async fn told_to_end() {
+    let interrupted = async {
+        // Where it cannot be heard, it ends the process as it does by default.
+        if tokio::signal::ctrl_c().await.is_err() {
+            pending().await
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = pending::<Option<()>>();
+    tokio::select! {
+        () = interrupted => {}
+        _ = terminated => {}
+    }
+}
+
 fn options(mut words: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let mut options = Options {
         python: "python3".into(),
         node: "node".into(),
         prometheus: "target/prometheus/bin".into(),
         folder: "target/observed".into(),
+        history: None,
     };
     while let Some(word) = words.next() {
         let place = match word.as_str() {
@@ -87,6 +123,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Option<Options>, S
             "--node" => &mut options.node,
             "--prometheus" => &mut options.prometheus,
             "--folder" => &mut options.folder,
+            "--history" => options.history.insert(PathBuf::new()),
             "--help" | "-h" => return Ok(None),
             _ => return Err(format!("unknown option `{word}`")),
         };
@@ -116,8 +153,9 @@ async fn observe(options: &Options) -> Result<usize, String> {
     let targets = fleet.metrics().to_vec();
     let prometheus =
         Prometheus::start(&options.prometheus.join("prometheus"), &options.folder, &targets).await?;
+    prometheus.scraping(&targets).await?;
 
-    stage::start(&mut fleet, &upstream).await?;
+    let start = stage::start(&mut fleet, &upstream).await?;
     let begun = Instant::now() + stage::LEAD;
     let mut records: [Record; Client::COUNT] = Default::default();
     let patience = stage::LEAD + script.total() + OVERSTAY;
@@ -146,6 +184,12 @@ async fn observe(options: &Options) -> Result<usize, String> {
     }
     println!("promtool and prometheus_client have nothing to object to, in any language");
     println!("the same {} series in each language", same_series(&prometheus).await?);
+
+    if let Some(path) = &options.history {
+        let history = History::ask(&prometheus, start, &script).await?;
+        let text = serde_json::to_string(&history).map_err(|error| error.to_string())?;
+        fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
+    }
 
     prometheus.stop().await?;
     fleet.release();
@@ -184,10 +228,8 @@ fn show(findings: &[Finding]) -> usize {
         };
         let mut line = format!("{when:<6} {:<45}", question.about);
         for finding in group {
-            let value = finding.value.map_or("nothing".to_owned(), |value| format!("{value:.3}"));
-            let value = value.strip_suffix(".000").unwrap_or(&value);
-            let odd = if finding.held { "" } else { " (!)" };
-            line.push_str(&format!("  {} {value:>6}{odd}", finding.language.word()));
+            // Writing to a string does not fail.
+            let _ = write!(line, "  {finding}");
         }
         println!("{line}");
     }

@@ -63,12 +63,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
             None => None,
         };
         let _beside = options.serving.as_deref().map(Link::call_once).transpose()?;
-        let report = Rc::new(Report::begin(wait_for_start(metrics)?));
+        let report = Rc::new(Report::begin(wait_for_start(metrics).await?));
         let (sampled, sampling) = (Rc::clone(&guarded), Rc::clone(&report));
         let sampler = tokio::task::spawn_local(async move { sampled.sample(&sampling).await });
-        let caller = Rc::clone(&report);
+        let (called, caller) = (Rc::clone(&guarded), Rc::clone(&report));
         steadily(options.rate, options.lasts, &report, move || {
-            let (guarded, report) = (Rc::clone(&guarded), Rc::clone(&caller));
+            let (guarded, report) = (Rc::clone(&called), Rc::clone(&caller));
             async move { guarded.call(&report).await }
         })
         .await;
@@ -79,7 +79,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
     } else {
         let naive = Rc::new(naive::Naive::new(http, options.url));
-        let report = Rc::new(Report::begin(wait_for_start(None)?));
+        let report = Rc::new(Report::begin(wait_for_start(None).await?));
         let caller = Rc::clone(&report);
         steadily(options.rate, options.lasts, &report, move || {
             let (naive, report) = (Rc::clone(&naive), Rc::clone(&caller));
@@ -109,11 +109,10 @@ async fn warm_up(http: &reqwest::Client, url: &str) -> reqwest::Result<()> {
 }
 
 /// Says that all is set up, and reads the instant at which all clients start.
-fn wait_for_start(metrics: Option<u16>) -> Result<Instant, Box<dyn Error>> {
+async fn wait_for_start(metrics: Option<u16>) -> Result<Instant, Box<dyn Error>> {
     report::write(&Line::Ready { metrics });
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    let Go { go } = serde_json::from_str(&line)?;
+    let line = spawn_blocking(|| io::stdin().lock().lines().next()).await?;
+    let Go { go } = serde_json::from_str(&line.transpose()?.ok_or("no start signal")?)?;
     let start = UNIX_EPOCH + Duration::from_secs_f64(go / 1000.0);
     Ok(Instant::now() + start.duration_since(SystemTime::now()).unwrap_or_default())
 }

@@ -85,6 +85,27 @@ impl Prometheus {
         }
     }
 
+    /// Waits until it has scraped every target: it looks for them some seconds after its start.
+    ///
+    /// # Errors
+    /// When it cannot; with what it says of them.
+    pub async fn scraping(&self, targets: &[(Client, u16)]) -> Result<(), String> {
+        let all = async {
+            while self.query("up == 1").await?.len() < targets.len() {
+                sleep(POLL).await;
+            }
+            Ok(())
+        };
+        match timeout(STARTING, all).await {
+            Ok(scraped) => scraped,
+            Err(_) => Err(format!(
+                "not every client could be scraped within {} s: {}",
+                STARTING.as_secs(),
+                self.get("api/v1/targets", &[]).await?
+            )),
+        }
+    }
+
     /// What a query gives now.
     ///
     /// # Errors
@@ -115,12 +136,16 @@ impl Prometheus {
     }
 
     async fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Vec<Series>, String> {
+        let text = self.get(path, parameters).await?;
+        answer::parse(&text).map_err(|error| format!("Prometheus, asked {parameters:?}: {error}"))
+    }
+
+    async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, String> {
         let failed = |error: &dyn std::fmt::Display| format!("Prometheus, asked {parameters:?}: {error}");
         let url = self.base.join(path).map_err(|error| failed(&error))?;
         let url = Url::parse_with_params(url.as_str(), parameters).map_err(|error| failed(&error))?;
         let response = self.http.get(url).send().await.map_err(|error| failed(&error))?;
-        let text = response.text().await.map_err(|error| failed(&error))?;
-        answer::parse(&text).map_err(|error| failed(&error))
+        response.text().await.map_err(|error| failed(&error))
     }
 
     /// Ends it, and returns when it has ended.

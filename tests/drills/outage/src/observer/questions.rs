@@ -4,7 +4,10 @@
 //! depends on when a scrape or an answer comes. After the last call, counts are held against those that the clients
 //! made of their own calls.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -50,6 +53,17 @@ impl Expected {
             Self::MoreThan(bound) => value > bound,
             Self::Counted(count) => same(count(record).into()),
             Self::AtLeast(count) => value >= count(record).into(),
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(expected) => write!(formatter, "not {expected}"),
+            Self::MoreThan(bound) => write!(formatter, "not more than {bound}"),
+            Self::Counted(_) => formatter.write_str("not what the client counted"),
+            Self::AtLeast(_) => formatter.write_str("less than the client counted"),
         }
     }
 }
@@ -156,7 +170,7 @@ pub struct Finding {
     pub language: Language,
     /// Whether it was once as expected.
     pub held: bool,
-    /// That answer, else the last one, if there was any.
+    /// That answer, else the last one; `None` where it had no value.
     pub value: Option<f64>,
 }
 
@@ -195,12 +209,21 @@ pub async fn ask(
     }
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:.3}"));
+        let value = value.strip_suffix(".000").unwrap_or(&value);
+        write!(formatter, "{} {value:>6}", self.language.word())?;
+        if self.held { Ok(()) } else { write!(formatter, " ({}!)", self.question.expected) }
+    }
+}
+
 impl Finding {
     fn take(&mut self, value: Option<f64>, records: &[Record; Client::COUNT]) {
         let client = Client { language: self.language, mode: Mode::Guarded };
         let met = |value| self.question.expected.met(value, &records[client.index()]);
         self.held = value.is_some_and(met);
-        self.value = value.or(self.value);
+        self.value = value;
     }
 }
 
@@ -228,7 +251,6 @@ mod tests {
         assert!(!finding.held);
         finding.take(Some(2.0), &records);
         assert!(!finding.held);
-        finding.take(None, &records);
         assert_eq!((finding.held, finding.value), (false, Some(2.0)));
         finding.take(Some(1.0), &records);
         assert!(finding.held);
