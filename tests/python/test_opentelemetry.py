@@ -342,6 +342,54 @@ def test_an_attempt_that_is_let_go_of_is_ended(traces: Traces) -> None:
     assert not trace.get_current_span().is_recording()
 
 
+def test_a_span_is_told_nothing_of_another_call(clock: ManualClock) -> None:
+    """A timer runs in the context of whoever moves the clock."""
+    traces, guard = Traces(), Guard("g", clock=clock, attempt_timeout="1s", retry=False)
+    scope = TraceContext.root()
+
+    async def main() -> None:
+        with scope.scope(), capture_events(guard=guard) as heard:
+            call = asyncio.create_task(guard.acall(forever))
+            await turns()
+            with instrument(traces.provider):
+                with traces.tracer.start_as_current_span("other"):
+                    clock.advance("1s")
+                    await turns()
+                with pytest.raises(AttemptTimeout):
+                    await call
+        assert {event.fields["span_id"] for event in heard} == {scope.span_id}
+
+    asyncio.run(main())
+    assert [(span.name, events(span)) for span in traces.spans()] == [("other", [])]
+
+
+def test_a_span_that_has_ended_is_told_nothing(
+    traces: Traces, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = Guard("g", clock=clock, attempt_timeout="1s", retry=False)
+    assert guard.breaker is not None
+    trip = guard.breaker.trip
+
+    async def linger() -> None:
+        try:
+            await forever()
+        finally:
+            await turns()
+            trip()
+
+    async def main() -> None:
+        call = asyncio.create_task(guard.acall(linger))
+        await turns()
+        clock.advance("1s")
+        with pytest.raises(AttemptTimeout):
+            await call
+        await turns(20)
+
+    asyncio.run(main())
+    assert guard.breaker.state == "open"
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
 def test_of_many_at_once_each_has_its_own_spans(traces: Traces) -> None:
     retry: Any = {"max_attempts": 3, "backoff": "none", "budget": False}
     guard = Guard("g", retry=retry, breaker=False)
