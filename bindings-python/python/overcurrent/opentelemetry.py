@@ -1,8 +1,12 @@
-"""Attempts as spans of OpenTelemetry: `pip install overcurrent[opentelemetry]`.
+"""Attempts as spans of OpenTelemetry, and metrics: `pip install overcurrent[opentelemetry]`.
 
     from overcurrent.opentelemetry import instrument
 
     instrument()  # with the tracer provider that was set for the process
+
+    from overcurrent.opentelemetry import instrument_metrics
+
+    instrument_metrics()  # with the meter provider that was set for the process
 
 Each attempt is a span, a child of that in which the call was made and the parent of what the function does:
 
@@ -35,6 +39,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from overcurrent._core import TraceContext, __version__, turn_tracing
 from overcurrent._errors import OvercurrentError
+from overcurrent._otel_metrics import instrument_metrics
 from overcurrent._trace import current as scope
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
 
     from overcurrent.events import Event
 
-__all__ = ["Instrumentation", "instrument"]
+__all__ = ["Instrumentation", "instrument", "instrument_metrics"]
 
 FAILED = {"failure", "timeout"}
 
