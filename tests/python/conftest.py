@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from overcurrent import Guard, ManualClock
+from overcurrent import Guard, ManualClock, Metrics
 
 T = TypeVar("T")
 
@@ -121,3 +121,9 @@ def counted(guard: Guard) -> int:
         guard.breaker.acquire().failure()
         more += 1
     return 2 - more
+
+
+def counts(counted: Metrics) -> dict[str, float]:
+    """The samples that are not zero, by what stands before them in the text, without the prefix of all."""
+    lines = [line.rsplit(" ", 1) for line in str(counted).splitlines() if not line.startswith("#")]
+    return {name.removeprefix("overcurrent_"): float(value) for name, value in lines if float(value)}

@@ -104,7 +104,7 @@ def command(step: dict[str, Any], guard: Guard, clock: ManualClock, permits: dic
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
-def test_a_scenario_tells_of_exactly_these_events(scenario: dict[str, Any]) -> None:
+def test_a_scenario_tells_and_counts_exactly_this(scenario: dict[str, Any]) -> None:
     clock = ManualClock()
     if "retry" in scenario:
         retry = Retry(clock=clock, seed=scenario["seed"], **scenario["retry"])
@@ -119,7 +119,14 @@ def test_a_scenario_tells_of_exactly_these_events(scenario: dict[str, Any]) -> N
                 assert came(heard) == expected(step)
                 heard.clear()
         return
-    guard = Guard("payments", classify=classify, clock=clock, seed=scenario["seed"], **scenario["guard"])
+    guard = Guard(
+        "payments",
+        classify=classify,
+        clock=clock,
+        seed=scenario["seed"],
+        durations=scenario.get("durations", False),
+        **scenario["guard"],
+    )
     permits: dict[str, Permit] = {}
     with capture_events(guard=guard) as heard:
         for step in scenario["steps"]:
@@ -129,6 +136,11 @@ def test_a_scenario_tells_of_exactly_these_events(scenario: dict[str, Any]) -> N
             for event, written in zip(heard, step["events"], strict=True):
                 assert [field.name for field in fields_of(event)] == list(written)[1:]
             heard.clear()
+    lines = str(guard.metrics()).splitlines()
+    assert [line for line in lines if not line.startswith("#") and not line.endswith(" 0")] == scenario[
+        "metrics"
+    ]
+    assert guard.explain().splitlines() == scenario["explain"]
 
 
 def two(clock: ManualClock, **policy: Any) -> Guard:
