@@ -99,6 +99,28 @@ def blocks_are_not_mixed_up() -> None:
     assert breaker.state == "open"
 
 
+def a_greenlet_that_is_killed_leaves_no_call_in_flight() -> None:
+    def flight(guard: Guard) -> list[str]:
+        return [
+            line for line in str(guard.metrics()).splitlines() if line.startswith("overcurrent_in_flight{")
+        ]
+
+    waits = Guard("g", retry={"backoff": constant("1h"), "jitter": "none"}, deadline=False, breaker=False)
+    runs = Guard("g", breaker=False)
+
+    def fail() -> None:
+        raise ConnectionError
+
+    killed: list[Any] = [gevent.spawn(waits.call, fail), gevent.spawn(runs.call, gevent.sleep, 10)]
+    gevent.sleep(0)
+    for guard in (waits, runs):
+        assert flight(guard) == ['overcurrent_in_flight{guard="g"} 1']
+    gevent.killall(killed)
+    for guard in (waits, runs):
+        assert flight(guard) == ['overcurrent_in_flight{guard="g"} 0']
+        assert 'overcurrent_calls_total{guard="g",outcome="cancelled"} 1' in str(guard.metrics())
+
+
 def a_timeout_of_gevent_is_a_cancellation() -> None:
     policy: Any = {"consecutive_failures": 1, "cooldown": "1ms", "cooldown_max": "1ms"}
     breaker = Breaker("b", probe_timeout="30s", **policy)
@@ -151,6 +173,7 @@ if __name__ == "__main__":
     waits_overlap()
     attempts_are_not_mixed_up()
     blocks_are_not_mixed_up()
+    a_greenlet_that_is_killed_leaves_no_call_in_flight()
     a_timeout_of_gevent_is_a_cancellation()
     many_at_once()
     print("done")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TWO
+from conftest import TWO, counts
 from overcurrent import (
     Breaker,
     BreakerOpen,
@@ -242,6 +242,126 @@ def test_what_was_told_in_the_parent_is_not_told_again_in_the_child(clock: Manua
         release.set()
         thread.join(PATIENCE)
     assert heard == ["open", "forced_open"]
+
+
+def test_a_child_counts_from_zero_and_its_parent_goes_on() -> None:
+    guard = Guard("g", retry=False, durations=True, breaker={"consecutive_failures": 1})
+    registry = Registry("hosts", capacity=1, retry=False)
+    for key in ("one", "other"):
+        registry[key].call(int)
+    guard.call(int)
+    with pytest.raises(ConnectionError):
+        guard.call(fail)
+    with pytest.raises(BreakerOpen):
+        guard.call(int)
+    before = counts(guard.metrics()), counts(registry.metrics())
+
+    def look() -> Any:
+        found = [counts(guard.metrics()), counts(registry.metrics())]
+        assert guard.breaker is not None
+        guard.breaker.reset()
+        guard.call(int)
+        registry["third"].call(int)
+        return *found, counts(guard.metrics()), counts(registry.metrics())
+
+    state = {'breaker_state{breaker="g",state="open"}': 1.0}
+    own = {
+        'breaker_state{breaker="g",state="closed"}': 1.0,
+        'breaker_transitions_total{breaker="g",from="open",to="closed",reason="reset"}': 1.0,
+        'calls_total{guard="g",outcome="success"}': 1.0,
+        'attempts_total{guard="g",outcome="success"}': 1.0,
+    }
+    told, hosts, then, hosts_then = in_child(look)
+    assert told == state
+    assert hosts == {'breaker_state{breaker="hosts/other",state="closed"}': 1.0}
+    assert own.items() <= then.items()
+    assert then['call_duration_seconds_count{guard="g"}'] == 1
+    assert hosts_then['evictions_total{registry="hosts"}'] == 1
+    assert hosts_then['calls_total{guard="hosts/third",outcome="success"}'] == 1
+    assert (counts(guard.metrics()), counts(registry.metrics())) == before
+
+
+def test_calls_of_other_threads_are_not_in_flight_in_a_child() -> None:
+    guard = Guard("g", breaker=False, retry=False)
+    with under_way(guard.call):
+        assert in_child(lambda: counts(guard.metrics())) == {}
+        assert counts(guard.metrics()) == {'in_flight{guard="g"}': 1}
+    assert counts(guard.metrics()) == {
+        'calls_total{guard="g",outcome="success"}': 1,
+        'attempts_total{guard="g",outcome="success"}': 1,
+    }
+
+
+def blocks(guard: Guard, fn: Callable[[], None]) -> None:
+    for attempt in guard:
+        with attempt:
+            fn()
+
+
+def looking(guard: Guard, fn: Callable[[], None]) -> None:
+    def look() -> None:
+        assert current_attempt().number == 1
+        fn()
+        assert current_attempt().number == 1
+
+    guard.call(look)
+
+
+def failing(guard: Guard, fn: Callable[[], None]) -> None:
+    """Fails after the fork, so that what follows the first attempt is the child's alone."""
+    tries = []
+
+    def once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            fn()
+            raise ConnectionError
+
+    guard.call(once)
+
+
+GOING_ON: dict[str, Callable[[Guard, Callable[[], None]], object]] = {
+    "call": lambda guard, fn: guard.call(fn),
+    "block": blocks,
+    "looked at": looking,
+    "failing": failing,
+}
+
+
+@pytest.mark.parametrize("call", GOING_ON.values(), ids=GOING_ON)
+def test_a_call_that_goes_on_in_the_child_counts_there_too(
+    call: Callable[[Guard, Callable[[], None]], object],
+) -> None:
+    """The fork is inside the call, and both come back from it."""
+    guard = Guard("g", breaker=False, retry={"backoff": "none", "budget": False})
+    reader, writer = os.pipe()
+    pids: list[int] = []
+
+    def fork() -> None:
+        pids.append(os.fork())
+        if pids == [0]:
+            pids.append(int(sum(counts(guard.metrics()).values())))
+
+    told = b"it did not come back"
+    try:
+        call(guard, fork)
+        told = pickle.dumps((pids[1:], counts(guard.metrics())))
+    finally:
+        if pids[0] == 0:
+            os.write(writer, told)
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        inside, found = pickle.loads(file.read())
+    os.waitpid(pids[0], 0)
+    assert inside == [0], "it is the parent's until it goes on"
+    assert found == counts(guard.metrics())
+    assert found['calls_total{guard="g",outcome="success"}'] == 1
+    assert 'in_flight{guard="g"}' not in found
+
+
+def fail() -> None:
+    raise ConnectionError
 
 
 def test_a_callback_that_forks_is_not_called_inside_itself(clock: ManualClock) -> None:
