@@ -21,6 +21,7 @@ from overcurrent import (
     Wait,
     constant,
     current_attempt,
+    explain,
     exponential,
     linear,
     proportional,
@@ -29,7 +30,7 @@ from overcurrent import (
 )
 from overcurrent.grpc import GuardInterceptor
 from overcurrent.httpx import GuardedTransport
-from overcurrent.opentelemetry import instrument
+from overcurrent.opentelemetry import instrument, instrument_metrics
 from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import disabled, instant
 
@@ -174,6 +175,15 @@ Registry("hosts", capacity="10")  # error: arg-type
 Registry("hosts", deadlin="2s")  # error: call-arg
 Registry()[1]  # error: index
 found: Guard = Registry().get("a")  # error: assignment
+# What is counted.
+Guard("g", durations=1)  # error: arg-type
+Breaker(durations=True)  # error: call-arg
+whole: str = guard.metrics()  # error: assignment
+guard.metrics().families[0].samples[0].value + 1  # error: operator
+guard.metrics().families.append(1)  # error: attr-defined
+instrument_metrics("meter")  # error: arg-type
+explain("no error")  # error: arg-type
+
 GuardedTransport(attempt_timeout=[])  # error: arg-type
 GuardedTransport(guards=Breaker())  # error: arg-type
 GuardedAdapter(max_retries=3)  # error: call-arg

@@ -25,6 +25,7 @@ import grpc.aio
 import httpx
 import requests
 from fastapi import Depends, FastAPI
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from overcurrent import (
     Attempt,
@@ -40,11 +41,14 @@ from overcurrent import (
     Duration,
     Event,
     Failure,
+    Family,
     Guard,
     GuardPolicy,
+    Histogram,
     InvalidPolicy,
     Jitter,
     ManualClock,
+    Metrics,
     OvercurrentError,
     Permit,
     Registry,
@@ -52,6 +56,7 @@ from overcurrent import (
     Retry,
     RetryCall,
     RetryPolicy,
+    Sample,
     Stop,
     Subscription,
     TraceContext,
@@ -62,8 +67,10 @@ from overcurrent import (
     constant,
     current_attempt,
     events,
+    explain,
     exponential,
     linear,
+    metrics,
     proportional,
     schedule,
     subscribe,
@@ -73,11 +80,13 @@ from overcurrent.asgi import BreakerOpenMiddleware, TraceContextMiddleware
 from overcurrent.fastapi import guarded, install
 from overcurrent.grpc import AsyncGuardInterceptor, GuardInterceptor
 from overcurrent.httpx import AsyncGuardedTransport, GuardedTransport
-from overcurrent.opentelemetry import Instrumentation, instrument
+from overcurrent.opentelemetry import Instrumentation, instrument, instrument_metrics
+from overcurrent.prometheus import Collector
 from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import ManualClock as SameClock
 from overcurrent.testing import capture_events, disabled, instant
 from overcurrent.urllib3 import GuardedPoolManager
+from prometheus_client import CollectorRegistry
 
 T = TypeVar("T")
 
@@ -473,6 +482,31 @@ async def application(
 
 
 surrounded = TraceContextMiddleware(BreakerOpenMiddleware(BreakerOpenMiddleware(application)))
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+measured = Guard("measured", durations=True)
+Registry("measured", durations=True)
+counted: Metrics = metrics()
+everything: tuple[Metrics, ...] = (measured.metrics(), breaker.metrics(), hosts.metrics())
+assert_type((str(counted), counted.prometheus(), counted.openmetrics()), tuple[str, str, str])
+assert_type((Metrics.PROMETHEUS, counted.OPENMETRICS), tuple[str, str])
+for family in counted.families:
+    assert_type(family, Family)
+    assert_type((family.name, family.help, family.labels), tuple[str, str, tuple[str, ...]])
+    assert_type(family.kind, Literal["counter", "gauge", "histogram"])
+    for sample in family.samples:
+        assert_type(sample, Sample)
+        assert_type(sample.labels, dict[str, str])
+        if isinstance(sample.value, Histogram):
+            assert_type(sample.value.buckets, tuple[tuple[float, int], ...])
+            assert_type((sample.value.sum, sample.value.count), tuple[float, int])
+        else:
+            number: float = sample.value
+CollectorRegistry().register(Collector())
+instrument_metrics(MeterProvider())
+assert_type((measured.explain(), breaker.explain(), explain(ValueError())), tuple[str, str, str | None])
 
 
 # --- errors --------------------------------------------------------------------------------------
