@@ -1,5 +1,5 @@
 /**
- * Spans by OpenTelemetry: one for each attempt, with what was decided about it.
+ * Spans by OpenTelemetry: one for each attempt, with what was decided about it. The metrics are in `otel-metrics`.
  *
  * INVARIANT: whatever the API, the SDK or an exporter throws is reported once, and changes nothing.
  */
@@ -24,6 +24,8 @@ import { Reporter } from './report.js'
 import { traced } from './switch.js'
 import { set } from './trace-context.js'
 import { traceBy, tracer, type Admitting, type AttemptSpan, type Ending, type Tracer } from './tracer.js'
+
+export { Metering, instrumentMetrics, type InstrumentMetricsOptions } from './otel-metrics.js'
 
 /** What can be set of the spans. */
 export interface InstrumentOptions {

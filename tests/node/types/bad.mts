@@ -8,7 +8,9 @@ import {
   Retry,
   TraceContext,
   compose,
+  explain,
   exponential,
+  metrics,
   logEvents,
   subscribe,
   type CallInfo,
@@ -17,6 +19,8 @@ import {
 } from 'overcurrent'
 import { guardedFetch } from 'overcurrent/fetch'
 import { guardInterceptor as guardCalls } from 'overcurrent/grpc'
+import { instrumentMetrics } from 'overcurrent/opentelemetry'
+import { collectMetrics } from 'overcurrent/prom-client'
 import { captureEvents, disabled, instant } from 'overcurrent/testing'
 
 // @ts-expect-error a name is needed
@@ -138,3 +142,17 @@ new Registry().size = 1
 // @ts-expect-error a target is a text
 guardCalls(new URL('http://target'))
 console.log(wrong, reason, permit, wait, now, received)
+// @ts-expect-error it is true or false
+new Guard('g', { durations: '1s' })
+// @ts-expect-error a breaker alone measures none
+new Breaker('b', { durations: true })
+// @ts-expect-error what was counted is not written to
+metrics().families = []
+// @ts-expect-error the values of a histogram are none alone
+metrics().families.map(({ samples }) => samples.map(({ value }) => value + 1))
+// @ts-expect-error what no call was given up with is not explained
+explain(new Error('no')).length
+// @ts-expect-error not a registry
+collectMetrics({ register: new Map() })
+// @ts-expect-error not a provider
+instrumentMetrics({ meterProvider: {} })

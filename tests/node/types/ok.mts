@@ -6,6 +6,7 @@ import {
   Guard,
   InvalidPolicy,
   ManualClock,
+  Metrics,
   OvercurrentError,
   Registry,
   RegistryFull,
@@ -14,21 +15,29 @@ import {
   TraceContext,
   compose,
   constant,
+  explain,
   exponential,
   linear,
   logEvents,
+  metrics,
   proportional,
   schedule,
   subscribe,
+  type Bucket,
   type CallInfo,
   type Composed,
   type Context,
   type Decision,
   type Event,
+  type Family,
   type GuardOptions,
+  type Histogram,
   type Logger,
+  type Metric,
+  type MetricsOptions,
   type Permit,
   type RegistryOptions,
+  type Sample,
   type StateChangeEvent,
   type Token,
 } from 'overcurrent'
@@ -37,13 +46,16 @@ import axios, { type AxiosInstance } from 'axios'
 import express from 'express'
 import fastify from 'fastify'
 import pino from 'pino'
+import { Registry as PromRegistry, prometheusContentType } from 'prom-client'
 import { guardedAdapter } from 'overcurrent/axios'
 import * as expressly from 'overcurrent/express'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import * as fastly from 'overcurrent/fastify'
 import { guardedFetch, type FetchOptions } from 'overcurrent/fetch'
 import { guardInterceptor as guardCalls, type GrpcOptions } from 'overcurrent/grpc'
-import { instrument, type Instrumentation } from 'overcurrent/opentelemetry'
+import { Metering, instrument, instrumentMetrics, type InstrumentMetricsOptions, type Instrumentation } from 'overcurrent/opentelemetry'
+import { collectMetrics, type CollectOptions } from 'overcurrent/prom-client'
 import { guardInterceptor } from 'overcurrent/undici'
 import { Agent, type Dispatcher } from 'undici'
 import { ManualClock as TestClock, captureEvents, disabled, instant, type Captured, type Switched } from 'overcurrent/testing'
@@ -212,3 +224,33 @@ express().use(expressly.breakerOpen())
 fastify().register(fastly.breakerOpen)
 const header: string | undefined = fastly.retryAfter({} as BreakerOpen)['retry-after']
 console.log(known, keys, counts, full, guarded, dispatcher, http, header)
+
+const measuring: MetricsOptions = { durations: true }
+const measured: Metrics = new Guard('g', measuring).metrics()
+const others: Metrics[] = [metrics(), registry.metrics(), new Breaker('b').metrics()]
+const texts: string[] = [measured.prometheus(), measured.openMetrics(), `${measured}`, Metrics.PROMETHEUS, Metrics.OPENMETRICS]
+for (const family of measured.families) {
+  const { name, labels }: Metric = family
+  if (family.kind === 'histogram') {
+    for (const { value } of family.samples) {
+      const { buckets, sum, count }: Histogram = value
+      const bounds: number[] = buckets.map(({ le }: Bucket) => le)
+      console.log(bounds, sum, count)
+    }
+    continue
+  }
+  const values: number[] = family.samples.map(({ value }) => value)
+  const first: Sample<number> | undefined = family.samples[0]
+  const whose: string | undefined = first?.labels[labels[0] ?? '']
+  console.log(name, values, whose)
+}
+const some: Family | undefined = measured.families.find(({ kind }) => kind === 'gauge')
+const words: (string | undefined)[] = [guard.explain(), guard.breaker?.explain(), explain(new Error('no'))]
+const collecting: CollectOptions = { register: new PromRegistry() }
+collectMetrics(collecting)
+const openRegistry = new PromRegistry<'application/openmetrics-text; version=1.0.0; charset=utf-8'>()
+collectMetrics({ register: openRegistry })
+const instruments: InstrumentMetricsOptions = { meterProvider: new MeterProvider() }
+using metering = instrumentMetrics(instruments)
+metering satisfies Metering
+console.log(others, texts, some, words, prometheusContentType)
