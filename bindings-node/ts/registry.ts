@@ -40,7 +40,7 @@ type Reader = (name: string | undefined, capacity: unknown, brought: Brought) =>
  * Guards by key, all of one policy and no more than so many: one for each host, tenant or shard.
  *
  * A key's guard is made when it is first asked for. Where there is no room, a new key takes the place of one that is
- * idle: no call of it waits or is retried, nobody listens to it, it has not been asked for lately, and its breaker is
+ * idle: no call of it is under way, nobody listens to it, it has not been asked for lately, and its breaker is
  * closed. So a breaker that rejects is never forgotten; what is forgotten and made anew has counted nothing. While
  * anybody holds a guard, its key gives the same object.
  *

@@ -24,7 +24,7 @@ function runs(name, code) {
   })
 }
 
-for (const page of ['docs/node/testing.md', 'docs/node/installing.md', 'docs/tracing.md']) {
+for (const page of ['docs/node/testing.md', 'docs/node/installing.md', 'docs/metrics.md', 'docs/tracing.md']) {
   for (const [index, code] of blocks(page, 'js').entries()) runs(`${page} ${index + 1}`, code)
 }
 const beside = examples('overcurrent/testing')
