@@ -1,4 +1,4 @@
-"""Reads OpenMetrics from standard input with a strict parser; says nothing where it has nothing to object to."""
+"""Reads OpenMetrics from standard input with a strict parser; says nothing where all is well."""
 
 import sys
 

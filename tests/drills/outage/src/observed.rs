@@ -19,7 +19,7 @@ use overcurrent_outage::{
         exposition::{Readers, same_series},
         history::History,
         prometheus::Prometheus,
-        questions::{AWKWARD, Finding, SETTLING, When, ask},
+        questions::{AWKWARD, Finding, SETTLING, When, ask, ask_those_of},
     },
     record::Record,
     script::Script,
@@ -90,7 +90,7 @@ async fn told_to_end() {
     let interrupted = async {
         // Where it cannot be heard, it ends the process as it does by default.
         if tokio::signal::ctrl_c().await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     };
     #[cfg(unix)]
@@ -184,6 +184,10 @@ async fn observe(options: &Options) -> Result<usize, String> {
     }
     println!("promtool and prometheus_client have nothing to object to, in any language");
     println!("the same {} series in each language", same_series(&prometheus).await?);
+
+    let page = home.join("../../../docs/metrics.md");
+    let page = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+    println!("{} questions of docs/metrics.md are understood", ask_those_of(&prometheus, &page).await?);
 
     if let Some(path) = &options.history {
         let history = History::ask(&prometheus, start, &script).await?;

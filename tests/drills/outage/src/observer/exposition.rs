@@ -1,7 +1,7 @@
 //! Whether what a client serves is what the formats want: read by the tools of Prometheus itself, and the same in each
 //! language.
 //!
-//! promtool checks the text format, and its names. Of OpenMetrics it knows nothing: that is read by the strict parser of
+//! promtool checks the text format, and its names. Of `OpenMetrics` it knows nothing: that is read by the strict parser of
 //! `prometheus_client`, and by Prometheus, which asks for it whenever it scrapes.
 
 use std::{collections::BTreeSet, path::Path, process::Stdio};

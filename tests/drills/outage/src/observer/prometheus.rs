@@ -161,8 +161,8 @@ impl Prometheus {
 async fn listening(process: &mut Child, log: &Path) -> Option<String> {
     loop {
         let text = fs::read_to_string(log).unwrap_or_default();
-        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        if let Some(address) = whole.filter_map(address).next() {
+        let mut whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        if let Some(address) = whole.find_map(address) {
             return Some(address.to_owned());
         }
         if !matches!(process.try_wait(), Ok(None)) {

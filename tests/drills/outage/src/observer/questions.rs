@@ -11,7 +11,10 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::prometheus::{POLL, Prometheus};
+use super::{
+    answer::Series,
+    prometheus::{POLL, Prometheus},
+};
 use crate::{
     client::{Client, Language, Mode},
     line::Ending,
@@ -198,7 +201,7 @@ pub async fn ask(
                 for finding in group.iter_mut().filter(|finding| !finding.held) {
                     let word = finding.language.word();
                     let own = answer.iter().find(|series| series.label("language") == word);
-                    finding.take(own.and_then(|series| series.last()), records);
+                    finding.take(own.and_then(Series::last), records);
                 }
             }
         }
@@ -225,6 +228,24 @@ impl Finding {
         self.held = value.is_some_and(met);
         self.value = value;
     }
+}
+
+/// Asks each of the questions that a page of the docs has in its `promql` blocks; returns how many.
+///
+/// # Errors
+/// When Prometheus does not understand one, or there are none.
+pub async fn ask_those_of(prometheus: &Prometheus, page: &str) -> Result<usize, String> {
+    let mut asked = 0;
+    for query in in_blocks(page) {
+        prometheus.query(query).await?;
+        asked += 1;
+    }
+    if asked == 0 { Err("the page has no `promql` blocks".to_owned()) } else { Ok(asked) }
+}
+
+/// What is in the `promql` blocks of a page.
+fn in_blocks(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next())
 }
 
 /// How long after the last call the answers may take to be as expected.
@@ -254,6 +275,12 @@ mod tests {
         assert_eq!((finding.held, finding.value), (false, Some(2.0)));
         finding.take(Some(1.0), &records);
         assert!(finding.held);
+    }
+
+    #[test]
+    fn a_page_is_read_block_by_block() {
+        let page = "Up?\n\n```promql\nup\n```\n\n```rust\ncode\n```\n\n```promql\nup\n  > 0\n```\n";
+        assert_eq!(in_blocks(page).collect::<Vec<_>>(), ["up\n", "up\n  > 0\n"]);
     }
 
     #[test]
