@@ -80,6 +80,14 @@ fn the_page_of_events_names_every_field_in_its_order() {
 }
 
 #[test]
+fn readme_names_every_metric() {
+    let readme = readme();
+    for metric in overcurrent::Metric::ALL {
+        assert!(readme.contains(&format!("`{}`", metric.name)), "{}", metric.name);
+    }
+}
+
+#[test]
 fn the_page_of_metrics_has_the_table_and_the_example() {
     let page = include_str!("../../docs/metrics.md");
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `overcurrent_")).collect();
