@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
+import overcurrent._otel_metrics
+import overcurrent.prometheus
 import prometheus_client
 import pytest
 from conftest import Flaky
@@ -155,9 +159,28 @@ def test_each_reader_of_opentelemetry_sees_what_is_so_now(counted: tuple[Guard, 
 
 def test_a_provider_gets_the_instruments_once() -> None:
     collected = Collected()
+    with instrument_metrics(collected.provider) as metering:
+        with pytest.raises(RuntimeError, match="already"):
+            instrument_metrics(collected.provider)
+        there = collected.samples()
+        assert there
+    assert collected.reader.get_metrics_data() is None, "it is closed"
+    with instrument_metrics(collected.provider):
+        metering.close()
+        assert collected.samples() == there
+
+
+def test_what_is_gone_is_observed_no_more() -> None:
+    collected = Collected()
     instrument_metrics(collected.provider)
-    with pytest.raises(RuntimeError, match="already"):
-        instrument_metrics(collected.provider)
+    guard = Guard("gone soon")
+
+    def there() -> bool:
+        return any("gone soon" in dict(labels).values() for _, labels in collected.samples())
+
+    assert there()
+    del guard
+    assert not there()
 
 
 def test_without_a_provider_it_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +188,13 @@ def test_without_a_provider_it_is_that_of_the_process(monkeypatch: pytest.Monkey
     monkeypatch.setattr(api, "get_meter_provider", lambda: collected.provider)
     instrument_metrics()
     assert "overcurrent_calls_total" in {metric.name for metric in collected.metrics()}
+
+
+@pytest.mark.parametrize("module", [overcurrent.prometheus, overcurrent._otel_metrics])
+def test_the_examples_of_the_docstrings_run(module: ModuleType) -> None:
+    done = doctest.testmod(module)
+    assert done.failed == 0
+    assert done.attempted > 1
 
 
 def test_nothing_of_either_is_imported_by_the_package() -> None:

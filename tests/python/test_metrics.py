@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import math
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import overcurrent
 import pytest
 from conftest import Flaky, counts
 from overcurrent import (
@@ -202,6 +205,19 @@ def test_they_are_a_snapshot_and_compare() -> None:
 def test_names_are_escaped() -> None:
     guard = Guard('a "name"\\\n', breaker=False)
     assert r'{guard="a \"name\"\\\n",outcome="success"} 0' in str(guard.metrics())
+
+
+@pytest.mark.parametrize("function", ["metrics", "explain"])
+def test_the_examples_of_the_stub_run(function: str) -> None:
+    stub = Path(overcurrent.__file__).with_name("_core.pyi")
+    (found,) = [
+        node
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
+    example = [line for line in (ast.get_docstring(found) or "").splitlines() if line.startswith("    ")]
+    assert len(example) > 3
+    exec("\n".join(line[4:] for line in example), {})
 
 
 def test_reading_imports_nothing() -> None:

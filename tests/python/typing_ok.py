@@ -80,7 +80,7 @@ from overcurrent.asgi import BreakerOpenMiddleware, TraceContextMiddleware
 from overcurrent.fastapi import guarded, install
 from overcurrent.grpc import AsyncGuardInterceptor, GuardInterceptor
 from overcurrent.httpx import AsyncGuardedTransport, GuardedTransport
-from overcurrent.opentelemetry import Instrumentation, instrument, instrument_metrics
+from overcurrent.opentelemetry import Instrumentation, Metering, instrument, instrument_metrics
 from overcurrent.prometheus import Collector
 from overcurrent.requests import GuardedAdapter
 from overcurrent.testing import ManualClock as SameClock
@@ -505,7 +505,9 @@ for family in counted.families:
         else:
             number: float = sample.value
 CollectorRegistry().register(Collector())
-instrument_metrics(MeterProvider())
+with instrument_metrics(MeterProvider()) as metering:
+    assert_type(metering, Metering)
+    metering.close()
 assert_type((measured.explain(), breaker.explain(), explain(ValueError())), tuple[str, str, str | None])
 
 

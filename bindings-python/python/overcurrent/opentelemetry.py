@@ -39,7 +39,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from overcurrent._core import TraceContext, __version__, turn_tracing
 from overcurrent._errors import OvercurrentError
-from overcurrent._otel_metrics import instrument_metrics
+from overcurrent._otel_metrics import Metering, instrument_metrics
 from overcurrent._trace import current as scope
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from overcurrent.events import Event
 
-__all__ = ["Instrumentation", "instrument", "instrument_metrics"]
+__all__ = ["Instrumentation", "Metering", "instrument", "instrument_metrics"]
 
 FAILED = {"failure", "timeout"}
 

@@ -41,7 +41,7 @@ class Collector:
         'PAID'
         >>> labels = {"guard": "receipts", "outcome": "success"}
         >>> registry.get_sample_value("overcurrent_calls_total", labels)
-        1.0
+        1
     """
 
     def collect(self) -> Iterator[Metric]:
