@@ -20,7 +20,7 @@ from overcurrent.testing import instant
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "python"
 MIGRATING = sorted((FOLDER / "migrating").glob("*.md"))
-PAGES = [FOLDER / "guide.md", DOCS / "tracing.md", *MIGRATING]
+PAGES = [FOLDER / "guide.md", DOCS / "tracing.md", DOCS / "metrics.md", *MIGRATING]
 LINKED = [FOLDER / "README.md", FOLDER / "adapters.md", *PAGES]
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
