@@ -123,12 +123,12 @@ def test_the_same_name_is_added_up() -> None:
 
 
 def test_a_shared_breaker_is_told_with_each_of_its_guards_and_once_of_all() -> None:
-    breaker = Breaker("shared")
+    breaker = Breaker("shared by two")
     guards = [Guard(name, breaker=breaker) for name in ("one", "other")]
     for guard in guards:
-        assert counts(guard.metrics())['breaker_state{breaker="shared",state="closed"}'] == 1
-    assert counts(metrics())['breaker_state{breaker="shared",state="closed"}'] == 1
-    assert set(counts(breaker.metrics())) == {'breaker_state{breaker="shared",state="closed"}'}
+        assert counts(guard.metrics())['breaker_state{breaker="shared by two",state="closed"}'] == 1
+    assert counts(metrics())['breaker_state{breaker="shared by two",state="closed"}'] == 1
+    assert set(counts(breaker.metrics())) == {'breaker_state{breaker="shared by two",state="closed"}'}
 
 
 # --- what it is -----------------------------------------------------------------------------------

@@ -384,9 +384,9 @@ def metrics() -> Metrics:
 
         import overcurrent
 
-        guard = overcurrent.Guard("payments")
+        guard = overcurrent.Guard("refunds")
         guard.call(print, "paid")
-        assert 'overcurrent_calls_total{guard="payments",outcome="success"} 1' in str(overcurrent.metrics())
+        assert 'overcurrent_calls_total{guard="refunds",outcome="success"} 1' in str(overcurrent.metrics())
     """
 
 def all_metrics() -> tuple[Family, ...]: ...
