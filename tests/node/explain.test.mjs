@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AttemptTimeout, Breaker, DeadlineExceeded, Guard, ManualClock, callInfo, explain } from 'overcurrent'
-import { rejection } from './tools.mjs'
+import { fakeTime, rejection } from './tools.mjs'
 
 const fail = () => {
   throw new Error('a secret')
@@ -31,6 +31,19 @@ test('a breaker says where it stands, why, and what would change that', async ()
   assert.equal(guard.explain(), [...calls, ...open].join('\n'))
   const alone = new Breaker('alone')
   assert.match(alone.explain(), /^breaker `alone`: closed; opens when 50 % of at least 20 calls in 10 s fail/)
+})
+
+test('how long a breaker stays open is told by JavaScript’s clock too', async t => {
+  const tick = fakeTime(t)
+  const guard = new Guard('payments', { retry: false, breaker: { consecutiveFailures: 1, cooldown: '5s', cooldownJitter: 0 } })
+  await rejection(guard.call(fail))
+  tick(1800)
+  for (const it of [guard, guard.breaker]) {
+    assert.match(it.explain(), /open for 3\.2 s more: /)
+    tick(1000)
+    assert.match(it.explain(), /open for 2\.2 s more: /)
+    tick(-1000)
+  }
 })
 
 test('an error says what became of the call and why it was not tried again', async () => {
