@@ -14,6 +14,8 @@ VENV := .venv/bin
 INSTALLED := target/installed-python
 # The environment in which it is measured, with the peers.
 MEASURED := target/bench-python
+# What else `make observed` is to do.
+OBSERVE :=
 WHEELS := target/wheels
 # Those of the core that nothing else in the workspace turns on.
 FEATURES := overcurrent/reqwest-middleware,overcurrent/tower
@@ -32,12 +34,12 @@ demo: prerequisites target/wheel.stamp target/package.stamp ## a real outage, in
 test: prerequisites lint rust-tests models python-tests node-tests vectors demo observed ## everything
 	@echo "all tests passed"
 
-observed: prometheus target/wheel.stamp target/package.stamp ## the outage before the eyes of a live Prometheus, which must see it
+observed: prerequisites prometheus target/wheel.stamp target/package.stamp ## the outage before the eyes of a live Prometheus, which must see it
 	cargo build --release --package overcurrent-outage
-	target/release/observed --python $(INSTALLED)/bin/python --node node $(OBSERVED)
+	target/release/observed --python $(INSTALLED)/bin/python --node node $(OBSERVE)
 
 # What was seen is kept beside what it was drawn as; a test holds the two together.
-outage-svg: OBSERVED := --history tests/drills/outage/observed.json
+outage-svg: OBSERVE := --history tests/drills/outage/observed.json
 outage-svg: observed ## the same, and docs/outage.svg drawn anew from it
 	target/release/draw < tests/drills/outage/observed.json > docs/outage.svg
 
