@@ -41,6 +41,8 @@
 //! | `tokio` | [`Guard`]'s `run`, which sleeps on tokio's timer; any other runtime can be given to `Guard::run_on` as a [`Sleep`] |
 //! | `tower` | layers and services: a breaker, or a guard with retries, around any `tower::Service` |
 //! | `reqwest-middleware` | a middleware with a guard for each server |
+//! | `metrics` | [`Metrics`]' `publish`: the metrics for recorders of the crate `metrics` |
+//! | `opentelemetry` | [`opentelemetry`]: attempts as spans, and the metrics as instruments |
 //! | `tracing` | [`log_events`]: decisions as events of `tracing` |
 //! | `fork` | for processes that fork while threads run: no lock is taken when a thread ends |
 #![forbid(unsafe_code)]
@@ -55,6 +57,10 @@ pub mod live;
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
 pub use adapt::log::{Logging, log_events};
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+#[doc(inline)]
+pub use adapt::opentelemetry;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 #[doc(inline)]

@@ -1,9 +1,10 @@
 //! The rules of HTTP for requests and responses of the `http` crate; what they are is in the kernel.
 
-use std::time::UNIX_EPOCH;
+use std::{borrow::Cow, time::UNIX_EPOCH};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::RETRY_AFTER};
 
+use super::carrier::carry;
 use crate::{
     drive::context::Context,
     kernel::{call::Verdict, http, time::Span},
@@ -51,14 +52,20 @@ impl HttpRules {
         http::Request { method, has_idempotency_key, has_replayable_body: true }.is_repeatable()
     }
 
-    /// Puts the call's key into the headers of an attempt, if that is to be done.
+    /// Puts the call's key into the headers of an attempt, if that is to be done, and on whose behalf it is made.
     pub(super) fn prepare(&self, headers: &mut HeaderMap, cx: Context<'_>) {
+        carry(headers);
         if self.sends_key
             && !headers.contains_key(&self.header)
             && let Ok(key) = HeaderValue::try_from(cx.idempotency_key())
         {
             headers.insert(self.header.clone(), key);
         }
+    }
+
+    /// What an answer that is a failure is called: its status.
+    pub(super) fn error_type(status: StatusCode) -> Cow<'static, str> {
+        status.as_str().to_owned().into()
     }
 
     /// What an answer means. Whether the request may be sent again is asked when it is sent.

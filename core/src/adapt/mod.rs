@@ -6,10 +6,18 @@
 #[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
 pub mod attempt;
 #[cfg(all(feature = "http", any(feature = "tower", feature = "reqwest-middleware")))]
+mod carrier;
+#[cfg(all(feature = "http", any(feature = "tower", feature = "reqwest-middleware")))]
 pub mod http_rules;
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
 pub mod log;
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub mod opentelemetry;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod recorder;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub mod reqwest_middleware;

@@ -10,6 +10,7 @@
 //! | a request that cannot be built, too many redirects, an error of another middleware | ignored | |
 
 use std::{
+    borrow::Cow,
     fmt,
     future::pending,
     sync::{Arc, Mutex, PoisonError},
@@ -23,7 +24,7 @@ use reqwest_middleware::{Error, Middleware, Next, Result};
 use super::sendings::Sendings;
 use crate::{
     drive::{
-        classify::Classify,
+        classify::{Classify, Standard},
         error::Error as GuardError,
         future::{Made, TokioSleep, drive},
     },
@@ -159,6 +160,13 @@ impl Classify<Response, Error> for GuardMiddleware {
                 error.chain().find_map(<dyn std::error::Error>::downcast_ref).map_or(Verdict::Ignored, failed)
             }
         })
+    }
+
+    fn error_type(&self, result: &Result<Response>) -> Option<Cow<'static, str>> {
+        match result {
+            Ok(response) => Some(HttpRules::error_type(response.status())),
+            Err(_) => Standard.error_type(result),
+        }
     }
 }
 

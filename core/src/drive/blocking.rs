@@ -48,7 +48,8 @@ impl Guard {
         loop {
             next = match next {
                 Next::Attempt(attempt) => {
-                    let result = f(Context { guard: self, told: run.told(attempt) });
+                    let context = Context { guard: self, told: run.told(attempt) };
+                    let result = run.within(|| f(context));
                     run.settled(result, classify)
                 }
                 Next::Wait(span) => {

@@ -1,6 +1,10 @@
 //! What the result of an attempt means.
 
-use std::{any::Any, error::Error as StdError};
+use std::{
+    any::{Any, type_name},
+    borrow::Cow,
+    error::Error as StdError,
+};
 
 use super::error::Error;
 use crate::kernel::{call::Verdict, error::BreakerOpen, retry::Failure};
@@ -9,6 +13,14 @@ use crate::kernel::{call::Verdict, error::BreakerOpen, retry::Failure};
 pub trait Classify<T, E> {
     /// The meaning of `result`.
     fn classify(&self, result: &Result<T, E>) -> Verdict;
+
+    /// What a result that was no success is called where attempts are traced (`error.type`): one of a few words,
+    /// and nothing of what the error says. `None` where nothing went wrong.
+    ///
+    /// By default the type of the error. A value that was judged as a failure is `_OTHER`.
+    fn error_type(&self, result: &Result<T, E>) -> Option<Cow<'static, str>> {
+        result.as_ref().err().map(|_| type_name::<E>().into())
+    }
 }
 
 impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
@@ -17,13 +29,16 @@ impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
     }
 }
 
-/// What `error` means; it is given back.
+/// What `error` means, and what it is called; it is given back.
 #[cfg(feature = "tower")]
-pub(crate) fn judge<T, E>(classify: &impl Classify<T, E>, error: E) -> (Verdict, E) {
+pub(crate) fn judge<T, E>(
+    classify: &impl Classify<T, E>,
+    error: E,
+) -> (Verdict, Option<Cow<'static, str>>, E) {
     let result: Result<T, E> = Err(error);
-    let verdict = classify.classify(&result);
+    let (verdict, error_type) = (classify.classify(&result), classify.error_type(&result));
     match result {
-        Err(error) => (verdict, error),
+        Err(error) => (verdict, error_type, error),
         Ok(_) => unreachable!("it is an error"),
     }
 }

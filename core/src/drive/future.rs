@@ -63,10 +63,12 @@ where
     loop {
         next = match next {
             Next::Attempt(attempt) => {
-                let Made { future, last } = make(run.told(attempt));
+                let told = run.told(attempt);
+                let Made { future, last } = run.within(|| make(told));
                 if last {
                     run.once();
                 }
+                let future = run.around(future);
                 let result = match attempt.cut {
                     None => Some(future.await),
                     Some((_, limit)) => first(future, sleep.sleep(limit.into())).await,

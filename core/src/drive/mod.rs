@@ -6,3 +6,4 @@ pub mod context;
 pub mod error;
 pub mod future;
 pub(crate) mod run;
+mod span;

@@ -1,16 +1,20 @@
 //! The part of a driver that does not depend on how it waits: one running call.
 
+use std::{borrow::Cow, future::Future};
+
 #[cfg(feature = "tower")]
 use super::classify::judge;
 use super::{
     classify::Classify,
     context::Told,
     error::{Account, Error},
+    span::AttemptSpan,
 };
 use crate::{
     kernel::{
-        call::{Attempt, Call, Rejection, Settled, Step},
-        outcome::StopReason,
+        call::{Attempt, Call, Rejection, Settled, Step, Verdict},
+        error::ErrorCode,
+        outcome::{Ending, StopReason},
         time::{Instant, Span},
     },
     live::{guard::Guard, key::CallKey},
@@ -23,6 +27,8 @@ pub(super) struct Run<'g, T, E> {
     call: Call,
     key: CallKey,
     last: Option<Last<T, E>>,
+    /// Of the attempt under way.
+    span: AttemptSpan,
     ended: bool,
 }
 
@@ -42,7 +48,8 @@ pub(super) enum Next<T, E> {
 impl<'g, T, E> Run<'g, T, E> {
     pub(super) fn begin(guard: &'g Guard) -> (Self, Next<T, E>) {
         let now = guard.now();
-        let mut run = Self { guard, call: guard.begin(now), key: CallKey::next(), last: None, ended: false };
+        let (call, key, span) = (guard.begin(now), CallKey::next(), AttemptSpan::default());
+        let mut run = Self { guard, call, key, last: None, span, ended: false };
         let next = run.next_at(now);
         (run, next)
     }
@@ -66,11 +73,25 @@ impl<'g, T, E> Run<'g, T, E> {
         self.call = self.call.clone().once();
     }
 
+    /// Makes the attempt, in its span.
+    pub(super) fn within<R>(&self, make: impl FnOnce() -> R) -> R {
+        let _entered = self.span.enter();
+        make()
+    }
+
+    /// The future of the attempt, in its span whenever it is polled.
+    pub(super) fn around<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<T, E, F> {
+        self.span.around(future)
+    }
+
     /// The attempt ended with `result`.
     pub(super) fn settled(&mut self, result: Result<T, E>, classify: &impl Classify<T, E>) -> Next<T, E> {
         let now = self.guard.now();
+        let entered = self.span.enter();
         let verdict = classify.classify(&result);
         let settled = self.call.settled(self.guard.policy(), self.guard, verdict, now);
+        drop(entered);
+        end(&mut self.span, &settled, verdict, || classify.error_type(&result));
         if !settled.timed_out && settled.step != Step::Exceeded {
             self.last = Some(Last::Own(result));
         }
@@ -80,7 +101,10 @@ impl<'g, T, E> Run<'g, T, E> {
     /// The attempt's time was up.
     pub(super) fn cut(&mut self) -> Next<T, E> {
         let now = self.guard.now();
+        let entered = self.span.enter();
         let settled = self.call.cut(self.guard.policy(), self.guard, now);
+        drop(entered);
+        end(&mut self.span, &settled, Verdict::Ignored, || None);
         self.after(settled, now)
     }
 
@@ -93,7 +117,10 @@ impl<'g, T, E> Run<'g, T, E> {
 
     fn step(&mut self, step: Step, now: Instant) -> Next<T, E> {
         let end = match step {
-            Step::Attempt(attempt) => return Next::Attempt(attempt),
+            Step::Attempt(attempt) => {
+                self.span = AttemptSpan::begin(self.guard, attempt.number);
+                return Next::Attempt(attempt);
+            }
             Step::Wait(span) => return Next::Wait(span),
             Step::Done => self.last_failure(None, now),
             Step::Stop(reason) => self.last_failure(Some(reason), now),
@@ -133,17 +160,45 @@ impl<'g, T, E> Run<'g, T, E> {
     }
 }
 
+/// Ends the span of an attempt that was settled; `error` says what its error is called.
+fn end(
+    span: &mut AttemptSpan,
+    settled: &Settled,
+    verdict: Verdict,
+    error: impl FnOnce() -> Option<Cow<'static, str>>,
+) {
+    let code = match settled {
+        Settled { step: Step::Exceeded, .. } => Some(ErrorCode::DeadlineExceeded),
+        Settled { timed_out: true, .. } => Some(ErrorCode::AttemptTimeout),
+        Settled { .. } => None,
+    };
+    let ending = if code.is_some() { Ending::Timeout } else { Ending::from(verdict.outcome()) };
+    span.end(ending, || match (code, ending) {
+        (Some(code), _) => Some(code.as_str().into()),
+        (None, Ending::Success) => None,
+        (None, Ending::Failure) => error().or(Some(Cow::Borrowed("_OTHER"))),
+        (None, _) => error(),
+    });
+}
+
 /// A call whose one attempt has failed with `error` before it could be made.
 #[cfg(feature = "tower")]
 pub(crate) fn failed_before<T, E>(guard: &Guard, error: E, classify: &impl Classify<T, E>) -> Error<E> {
     let (policy, now) = (guard.policy(), guard.now());
-    let (verdict, error) = judge(classify, error);
+    let (verdict, error_type, error) = judge(classify, error);
     let mut call = guard.begin(now).once();
     let stop = match call.next(policy, guard, now) {
-        Step::Attempt(_) => match call.settled(policy, guard, verdict, now).step {
-            Step::Stop(reason) => Some(reason),
-            _ => None,
-        },
+        Step::Attempt(attempt) => {
+            let mut span = AttemptSpan::begin(guard, attempt.number);
+            let entered = span.enter();
+            let settled = call.settled(policy, guard, verdict, now);
+            drop(entered);
+            end(&mut span, &settled, verdict, || error_type);
+            match settled.step {
+                Step::Stop(reason) => Some(reason),
+                _ => None,
+            }
+        }
         _ => None,
     };
     let account = Account { attempts: call.attempts(), elapsed: call.elapsed(now).into(), stop };
@@ -153,7 +208,10 @@ pub(crate) fn failed_before<T, E>(guard: &Guard, error: E, classify: &impl Class
 impl<T, E> Drop for Run<'_, T, E> {
     fn drop(&mut self) {
         if !self.ended {
+            let entered = self.span.enter();
             self.call.cancelled(self.guard, self.guard.now());
+            drop(entered);
+            self.span.end(Ending::Cancelled, || None);
         }
     }
 }

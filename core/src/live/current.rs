@@ -51,7 +51,13 @@ impl Drop for Entered<'_> {
 /// The caller of what is decided now, in this thread.
 pub(crate) fn caller(guard: Option<&Name>, attempt: Option<u32>) -> Caller {
     let in_context = |context: Option<&TraceContext>| Caller::new(guard, attempt, context);
-    CURRENT.try_with(|current| in_context(current.borrow().as_ref())).unwrap_or_else(|_| in_context(None))
+    let caller = CURRENT.try_with(|current| in_context(current.borrow().as_ref()));
+    let caller = caller.unwrap_or_else(|_| in_context(None));
+    #[cfg(feature = "opentelemetry")]
+    if let Some(span) = super::spans::current() {
+        return Caller { trace_id: span.trace_id(), span_id: span.span_id(), ..caller };
+    }
+    caller
 }
 
 impl TraceContext {

@@ -19,4 +19,6 @@ pub mod permit;
 pub mod registry;
 pub mod retry;
 pub mod snapshot;
+#[cfg(feature = "opentelemetry")]
+pub(crate) mod spans;
 pub mod stream;

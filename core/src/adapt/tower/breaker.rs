@@ -153,7 +153,7 @@ where
             return Poll::Ready(Ok(()));
         }
         self.inner.poll_ready(cx).map_err(|error| {
-            let (verdict, error) = judge(&*self.classify, error);
+            let (verdict, _, error) = judge(&*self.classify, error);
             self.admission.spend(verdict.outcome());
             own(error, Instant::ZERO, Instant::ZERO)
         })

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`BreakerLayer`] | one breaker: admission in `poll_ready`, the outcome when the response is there | [`Error<E>`](crate::Error) |
 //! | [`GuardLayer`] | deadline, retries, breaker, attempt timeout, decided jointly | [`Error<E>`](crate::Error) |
+//! | [`TraceContextLayer`] | of a server: on whose behalf it answers | its own |
 //!
 //! Nothing of an error is boxed: the inner service's own is in [`Error::Failed`](crate::Error::Failed) as it
 //! was, and [`into_own`](crate::Error::into_own) takes it out. Where a layer outside of these boxes it, as
@@ -16,10 +17,12 @@ mod admission;
 mod breaker;
 mod guard;
 mod replay;
+mod trace_context;
 
 pub use breaker::{BreakerFuture, BreakerLayer, BreakerService};
 pub use guard::{GuardFuture, GuardLayer, GuardService};
 pub use replay::{Cloned, Once, Replay};
+pub use trace_context::{TraceContextLayer, TraceContextService};
 
 pub use super::attempt::Attempt;
 #[cfg(feature = "http")]

@@ -42,6 +42,8 @@ impl<Req> Replay<Req> for Once {
 
 #[cfg(feature = "http")]
 mod http {
+    use std::borrow::Cow;
+
     use ::http::{Request, Response};
 
     use super::{Attempt, Replay};
@@ -69,6 +71,13 @@ mod http {
             match result {
                 Ok(response) => Self::answered(response.status(), response.headers()),
                 Err(_) => Standard.classify(result),
+            }
+        }
+
+        fn error_type(&self, result: &Result<Response<B>, E>) -> Option<Cow<'static, str>> {
+            match result {
+                Ok(response) => Some(Self::error_type(response.status())),
+                Err(_) => Standard.error_type(result),
             }
         }
     }

@@ -12,10 +12,9 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::{
-    family::{Family, Sample, SampleValue},
+    family::{Family, Number, Sample},
     table::{Metric, MetricKind},
 };
-use crate::kernel::time::Span;
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +62,10 @@ impl Format {
         let help = Escaped { text: metric.help, quotes: self == Self::OpenMetrics };
         writeln!(text, "# HELP {name} {help}")?;
         writeln!(text, "# TYPE {name} {}", metric.kind.as_str())?;
-        samples.iter().try_for_each(|sample| write_sample(text, metric.name, sample))
+        for sample in samples {
+            write_sample(text, metric.name, sample);
+        }
+        Ok(())
     }
 
     fn family_name(self, metric: &Metric) -> &'static str {
@@ -76,25 +78,15 @@ impl Format {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "to the nanosecond for 104 days, and to 16 digits after that")]
-fn seconds(span: Span) -> f64 {
-    span.as_nanos() as f64 / 1e9
-}
-
-fn write_sample(text: &mut String, name: &str, sample: &Sample) -> fmt::Result {
-    match sample.value() {
-        SampleValue::Counter(count) => write_line(text, name, "", sample, None, count),
-        SampleValue::Gauge(level) => write_line(text, name, "", sample, None, level),
-        SampleValue::Histogram(histogram) => {
-            for (bound, count) in histogram.cumulative() {
-                // A whole number has a point too, as OpenMetrics wants it.
-                let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{:?}", seconds(bound)));
-                write_line(text, name, "_bucket", sample, Some(&bound), &count)?;
-            }
-            write_line(text, name, "_sum", sample, None, &seconds(histogram.sum))?;
-            write_line(text, name, "_count", sample, None, &histogram.count())
-        }
-    }
+fn write_sample(text: &mut String, name: &str, sample: &Sample) {
+    sample.numbers(|suffix, bound, number| {
+        let number: &dyn Display = match &number {
+            Number::Count(count) => count,
+            Number::Level(level) => level,
+        };
+        // Writing to a string cannot fail.
+        let _ = write_line(text, name, suffix, sample, bound, number);
+    });
 }
 
 fn write_line(
@@ -117,7 +109,10 @@ fn write_line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::metric::Histogram;
+    use crate::kernel::{
+        metric::{Histogram, SampleValue},
+        time::Span,
+    };
 
     fn render(format: Format, metric: &'static Metric, subject: &str, value: SampleValue) -> String {
         let samples = vec![Sample::new(metric, subject.into(), ["a", "b", "c"], value)];

@@ -1,10 +1,12 @@
 //! Metrics as families of samples, for who sends or shows them without knowing each.
+//!
+//! INVARIANT: what a histogram is to those who know only numbers is said here, and nowhere else.
 
 use super::{
     histogram::Histogram,
     table::{Metric, MetricKind},
 };
-use crate::kernel::name::Name;
+use crate::kernel::{name::Name, time::Span};
 
 /// How many labels a sample can have beside the one of whose it is.
 pub(super) const WORDS: usize = 3;
@@ -28,6 +30,15 @@ pub struct Sample {
     subject: Name,
     words: [&'static str; WORDS],
     value: SampleValue,
+}
+
+/// A number that a sample consists of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    /// Of a counter.
+    Count(u64),
+    /// Of a gauge, or a sum.
+    Level(f64),
 }
 
 /// The value of a sample, by the kind of its metric.
@@ -80,8 +91,32 @@ impl Sample {
         self.metric.labels.iter().copied().zip(values)
     }
 
+    /// Each number that it is: what follows the name of the metric there, the upper bound of a bucket, and the
+    /// number. A counter and a gauge are one; a histogram is as in Prometheus.
+    pub(crate) fn numbers(&self, mut number: impl FnMut(&'static str, Option<&str>, Number)) {
+        match &self.value {
+            SampleValue::Counter(count) => number("", None, Number::Count(*count)),
+            SampleValue::Gauge(level) => number("", None, Number::Level(*level)),
+            SampleValue::Histogram(histogram) => {
+                for (bound, count) in histogram.cumulative() {
+                    // A whole number has a point too, as OpenMetrics wants it.
+                    let bound =
+                        bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{:?}", seconds(bound)));
+                    number("_bucket", Some(&bound), Number::Count(count));
+                }
+                number("_sum", None, Number::Level(seconds(histogram.sum)));
+                number("_count", None, Number::Count(histogram.count()));
+            }
+        }
+    }
+
     /// Its value.
     pub const fn value(&self) -> &SampleValue {
         &self.value
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "to the nanosecond for 104 days, and to 16 digits after that")]
+fn seconds(span: Span) -> f64 {
+    span.as_nanos() as f64 / 1e9
 }

@@ -10,6 +10,8 @@ mod histogram;
 mod snapshot;
 mod table;
 
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
+pub(crate) use family::Number;
 pub use family::{Family, Sample, SampleValue};
 pub use histogram::Histogram;
 pub use snapshot::{BreakerMetrics, GuardMetrics, Metrics, RegistryMetrics};
