@@ -48,7 +48,7 @@ pub(super) enum Next<T, E> {
 impl<'g, T, E> Run<'g, T, E> {
     pub(super) fn begin(guard: &'g Guard) -> (Self, Next<T, E>) {
         let now = guard.now();
-        let (call, key, span) = (guard.begin(now), CallKey::next(), AttemptSpan::default());
+        let (call, key, span) = (guard.begin(now), CallKey::next(), AttemptSpan::NONE);
         let mut run = Self { guard, call, key, last: None, span, ended: false };
         let next = run.next_at(now);
         (run, next)
@@ -75,8 +75,7 @@ impl<'g, T, E> Run<'g, T, E> {
 
     /// Makes the attempt, in its span.
     pub(super) fn within<R>(&self, make: impl FnOnce() -> R) -> R {
-        let _entered = self.span.enter();
-        make()
+        self.span.within(make)
     }
 
     /// The future of the attempt, in its span whenever it is polled.
@@ -87,10 +86,11 @@ impl<'g, T, E> Run<'g, T, E> {
     /// The attempt ended with `result`.
     pub(super) fn settled(&mut self, result: Result<T, E>, classify: &impl Classify<T, E>) -> Next<T, E> {
         let now = self.guard.now();
-        let entered = self.span.enter();
-        let verdict = classify.classify(&result);
-        let settled = self.call.settled(self.guard.policy(), self.guard, verdict, now);
-        drop(entered);
+        let (guard, call) = (self.guard, &mut self.call);
+        let (verdict, settled) = self.span.within(|| {
+            let verdict = classify.classify(&result);
+            (verdict, call.settled(guard.policy(), guard, verdict, now))
+        });
         end(&mut self.span, &settled, verdict, || classify.error_type(&result));
         if !settled.timed_out && settled.step != Step::Exceeded {
             self.last = Some(Last::Own(result));
@@ -101,9 +101,8 @@ impl<'g, T, E> Run<'g, T, E> {
     /// The attempt's time was up.
     pub(super) fn cut(&mut self) -> Next<T, E> {
         let now = self.guard.now();
-        let entered = self.span.enter();
-        let settled = self.call.cut(self.guard.policy(), self.guard, now);
-        drop(entered);
+        let (guard, call) = (self.guard, &mut self.call);
+        let settled = self.span.within(|| call.cut(guard.policy(), guard, now));
         end(&mut self.span, &settled, Verdict::Ignored, || None);
         self.after(settled, now)
     }
@@ -190,9 +189,7 @@ pub(crate) fn failed_before<T, E>(guard: &Guard, error: E, classify: &impl Class
     let stop = match call.next(policy, guard, now) {
         Step::Attempt(attempt) => {
             let mut span = AttemptSpan::begin(guard, attempt.number);
-            let entered = span.enter();
-            let settled = call.settled(policy, guard, verdict, now);
-            drop(entered);
+            let settled = span.within(|| call.settled(policy, guard, verdict, now));
             end(&mut span, &settled, verdict, || error_type);
             match settled.step {
                 Step::Stop(reason) => Some(reason),
@@ -208,9 +205,8 @@ pub(crate) fn failed_before<T, E>(guard: &Guard, error: E, classify: &impl Class
 impl<T, E> Drop for Run<'_, T, E> {
     fn drop(&mut self) {
         if !self.ended {
-            let entered = self.span.enter();
-            self.call.cancelled(self.guard, self.guard.now());
-            drop(entered);
+            let (guard, call) = (self.guard, &mut self.call);
+            self.span.within(|| call.cancelled(guard, guard.now()));
             self.span.end(Ending::Cancelled, || None);
         }
     }

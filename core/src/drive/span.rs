@@ -16,7 +16,7 @@ mod of_feature {
     };
 
     use opentelemetry::{
-        Context, ContextGuard, KeyValue,
+        Context, KeyValue,
         trace::{Status, TraceContextExt},
     };
     use pin_project_lite::pin_project;
@@ -27,10 +27,13 @@ mod of_feature {
     };
 
     /// The context that the span is the current one of; none where the attempt is not traced.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(in super::super) struct AttemptSpan(Option<Context>);
 
     impl AttemptSpan {
+        /// While no attempt is under way.
+        pub(in super::super) const NONE: Self = Self(None);
+
         /// That of an attempt that begins now, in the context of the moment.
         pub(in super::super) fn begin(guard: &Guard, attempt: u32) -> Self {
             if !spans::is_on() {
@@ -40,9 +43,10 @@ mod of_feature {
             Self(spans::begin(guard.name(), breaker, attempt, TraceContext::current))
         }
 
-        /// Makes it the current one, until what comes back is dropped.
-        pub(in super::super) fn enter(&self) -> Option<ContextGuard> {
-            self.0.clone().map(Context::attach)
+        /// Does something with it as the current one.
+        pub(in super::super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+            let _entered = self.0.clone().map(Context::attach);
+            f()
         }
 
         /// The future, in this span whenever it is polled, and when it is dropped.
@@ -110,17 +114,19 @@ mod of_feature {
     use crate::{kernel::outcome::Ending, live::guard::Guard};
 
     /// No attempt is traced.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(in super::super) struct AttemptSpan;
 
     #[expect(clippy::unused_self, reason = "the same methods as with the feature")]
     impl AttemptSpan {
+        pub(in super::super) const NONE: Self = Self;
+
         pub(in super::super) const fn begin(_: &Guard, _: u32) -> Self {
             Self
         }
 
-        pub(in super::super) const fn enter(&self) -> Option<()> {
-            None
+        pub(in super::super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+            f()
         }
 
         pub(in super::super) const fn around<F: Future>(&self, future: F) -> F {
