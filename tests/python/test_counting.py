@@ -468,6 +468,8 @@ def test_an_exception_between_any_two_steps_of_a_loop_leaves_nothing_in_flight(
     way: str, failures: int
 ) -> None:
     guard = Guard("g", retry={"max_attempts": 2, "backoff": "none", "budget": False}, **UNBOUNDED)
+    loop, call = loops(guard, Flaky(failures))[way]
+    interrupted(loop.__code__, sys.maxsize, call)  # from the second time on, each Python traces instructions
     place = 0
     while True:
         loop, call = loops(guard, Flaky(failures))[way]
@@ -479,7 +481,8 @@ def test_an_exception_between_any_two_steps_of_a_loop_leaves_nothing_in_flight(
         place += 1
         if guard.breaker is not None:
             guard.breaker.reset()
-    assert ended(guard)["c cancelled"] >= 2
+    assert place > 2
+    assert ended(guard)["c cancelled"] >= 1
 
 
 def test_all_that_threads_do_is_counted() -> None:
