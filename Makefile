@@ -18,7 +18,7 @@ MEASURED := target/bench-python
 OBSERVE :=
 WHEELS := target/wheels
 # Those of the core that nothing else in the workspace turns on.
-FEATURES := overcurrent/reqwest-middleware,overcurrent/tower
+FEATURES := overcurrent/metrics,overcurrent/opentelemetry,overcurrent/reqwest-middleware,overcurrent/tower
 
 CORE := $(shell find core -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTHON_SOURCES := pyproject.toml $(shell find bindings-python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)

@@ -45,7 +45,7 @@ mod of_feature {
 
         /// Does something with it as the current one.
         pub(in super::super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-            let _entered = self.0.clone().map(Context::attach);
+            let _entered = spans::enter(self.0.as_ref());
             f()
         }
 
@@ -89,7 +89,7 @@ mod of_feature {
         impl<F> PinnedDrop for InSpan<F> {
             fn drop(this: Pin<&mut Self>) {
                 let mut this = this.project();
-                let _entered = this.context.clone().map(Context::attach);
+                let _entered = spans::enter(this.context.as_ref());
                 this.future.set(None);
             }
         }
@@ -100,7 +100,7 @@ mod of_feature {
 
         fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
             let this = self.project();
-            let _entered = this.context.clone().map(Context::attach);
+            let _entered = spans::enter(this.context.as_ref());
             // It is there until this is dropped.
             this.future.as_pin_mut().map_or(Poll::Pending, |future| future.poll(task))
         }

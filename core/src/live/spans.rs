@@ -12,7 +12,7 @@ use std::{
 };
 
 use opentelemetry::{
-    Context, KeyValue,
+    Context, ContextGuard, KeyValue,
     global::BoxedTracer,
     trace::{SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer},
 };
@@ -58,6 +58,12 @@ pub(crate) fn caught<T>(foreign: impl FnOnce() -> T) -> Option<T> {
 pub(crate) fn current() -> Option<TraceContext> {
     // A thread that is about to end has no context any more, which the API panics about.
     if is_on() { caught(|| ids(Context::current().span().span_context())).flatten() } else { None }
+}
+
+/// Makes a context the current one until what comes back is dropped. In a thread that is about to end nothing is
+/// current any more.
+pub(crate) fn enter(context: Option<&Context>) -> Option<ContextGuard> {
+    context.and_then(|context| caught(|| context.clone().attach()))
 }
 
 fn ids(span: &SpanContext) -> Option<TraceContext> {
