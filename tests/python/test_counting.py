@@ -468,10 +468,11 @@ def test_an_exception_between_any_two_steps_of_a_loop_leaves_nothing_in_flight(
     way: str, failures: int
 ) -> None:
     guard = Guard("g", retry={"max_attempts": 2, "backoff": "none", "budget": False}, **UNBOUNDED)
-    loop, call = loops(guard, Flaky(failures))[way]
-    interrupted(loop.__code__, sys.maxsize, call)  # from the second time on, each Python traces instructions
     place = 0
     while True:
+        # Some versions of Python trace the instructions of what was traced before, and only once again.
+        loop, call = loops(guard, Flaky(failures))[way]
+        interrupted(loop.__code__, sys.maxsize, call)
         loop, call = loops(guard, Flaky(failures))[way]
         if not interrupted(loop.__code__, place, call):
             break
@@ -482,7 +483,7 @@ def test_an_exception_between_any_two_steps_of_a_loop_leaves_nothing_in_flight(
         if guard.breaker is not None:
             guard.breaker.reset()
     assert place > 2
-    assert ended(guard)["c cancelled"] >= 1
+    assert ended(guard)["c cancelled"] >= 2
 
 
 def test_all_that_threads_do_is_counted() -> None:
