@@ -33,12 +33,17 @@ struct Traced {
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
     instrumentation: Option<Instrumentation>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
-/// Waits until no other test traces.
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// While it lives, no other test traces. Each test has a thread and a runtime of its own, so that waiting for it
+/// keeps nobody else from going on.
+struct Turn {
+    _held: MutexGuard<'static, ()>,
+}
+
+fn turn() -> Turn {
+    Turn { _held: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
 }
 
 impl Traced {

@@ -98,7 +98,7 @@ impl<V: Measured + Kept> Measure for Registry<V> {
     }
 }
 
-/// Has `it` among those that [`metrics`] reads, for as long as it lives: a guard with its breaker, a breaker, or
+/// Has `it` among those that [`metrics()`] reads, for as long as it lives: a guard with its breaker, a breaker, or
 /// a registry with its entries. To register it again changes nothing.
 ///
 /// ```

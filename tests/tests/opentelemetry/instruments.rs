@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use opentelemetry::{KeyValue, metrics::MeterProvider};
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, PeriodicReader, SdkMeterProvider,
-    data::{AggregatedMetrics, Metric as Collected, MetricData},
+    data::{AggregatedMetrics, Metric as Collected, MetricData, ScopeMetrics},
 };
 use overcurrent::{
     BreakerPolicy, Guard, ManualClock, Metric, RetryPolicy, metrics, opentelemetry::instrument_metrics,
@@ -52,7 +52,7 @@ fn collect(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter) -> BT
     provider.force_flush().expect("it is not shut down");
     let mut collected = BTreeSet::new();
     for resource in exporter.get_finished_metrics().expect("it is not shut down") {
-        for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+        for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
             let metric_is = |ours: &&&Metric| metric.name().starts_with(ours.name);
             let help = Metric::ALL.iter().find(metric_is).map(|ours| ours.help);
             assert_eq!(Some(metric.description()), help, "{}", metric.name());
