@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, TraceId};
 use overcurrent::{
-    Breaker, BreakerPolicy, Error, Event, Failure, Guard, ManualClock, TraceContext, Verdict, subscribe,
+    Breaker, BreakerPolicy, Error, Event, Failure, Filter, Guard, ManualClock, TraceContext, Verdict,
+    subscribe, subscribe_in_place,
 };
 
 use super::{Traced, builder, events, facts, facts_of, ids, names};
@@ -169,6 +170,23 @@ fn a_breaker_alone_makes_no_span_and_tells_the_current_one() {
     let spans = traced.spans();
     assert_eq!(spans.len(), 1);
     assert_eq!(names(&spans[0]), ["overcurrent.state_change"], "the reset was none of its business");
+}
+
+#[test]
+fn a_span_is_not_told_what_was_decided_in_another() {
+    let traced = Traced::new();
+    let guard = builder().build().expect("it is valid");
+    let other = Guard::builder("other").no_retry().build().expect("it is valid");
+    // What it decides is told once it has returned, in the span of the attempt that it was told of.
+    let listening = subscribe_in_place(Filter::from(&guard), move |_| {
+        let _ = other.call(|_| Err::<(), _>(()));
+    });
+    let _ = guard.call(|_| Err::<(), _>(()));
+    drop(listening);
+    let spans = traced.spans();
+    let own = |name: &str| spans.iter().filter(|span| span.name == name).map(names).collect::<Vec<_>>();
+    assert_eq!(own("payments attempt"), [["overcurrent.retry"], ["overcurrent.give_up"]]);
+    assert_eq!(own("other attempt").len(), 2);
 }
 
 #[test]
