@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{HeaderMap, Request, Response};
+use axum::{Router, routing::get};
+use http::{HeaderMap, Request, Response, StatusCode};
 use opentelemetry::{
     global::set_text_map_propagator,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
@@ -13,8 +14,11 @@ use opentelemetry::{
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use overcurrent::{
     TraceContext,
+    reqwest_middleware::GuardMiddleware,
     tower::{GuardLayer, HttpRules, TraceContextLayer},
 };
+use reqwest_middleware::ClientBuilder;
+use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{Traced, builder, ids, turn};
@@ -123,4 +127,35 @@ async fn a_server_answers_on_behalf_of_what_the_headers_say() {
     let (nobodys, _) = server.oneshot(Request::new(())).await.expect("it answers");
     assert_eq!(nobodys, Some(TraceContext::default()));
     assert_eq!(TraceContext::current(), None);
+}
+
+/// By the client and the server of others, over a socket.
+#[tokio::test]
+async fn a_server_learns_of_the_span_of_each_attempt_of_reqwest() {
+    let traced = Traced::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let answer = {
+        let seen = Arc::clone(&seen);
+        async move || {
+            let mut seen = seen.lock().expect("nobody panics");
+            seen.push(TraceContext::current().expect("the layer sets one"));
+            if seen.len() == 1 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+        }
+    };
+    let application = Router::new().route("/", get(answer)).layer(TraceContextLayer);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let server = tokio::spawn(axum::serve(listener, application).into_future());
+
+    let guarded = GuardMiddleware::shared(builder().build().expect("the policy is valid"));
+    let client = ClientBuilder::new(reqwest::Client::new()).with(guarded).build();
+    let response = came().in_scope(client.get(format!("http://{address}/")).send()).await;
+    server.abort();
+    assert_eq!(response.expect("it answers").status(), 200);
+
+    let spans = traced.spans();
+    let seen: Vec<_> =
+        seen.lock().expect("nobody panicked").iter().map(|seen| (seen.trace_id(), seen.span_id())).collect();
+    assert_eq!(seen, spans.iter().map(ids).collect::<Vec<_>>());
+    assert_eq!((seen.len(), seen[0].0), (2, came().trace_id()));
 }
