@@ -117,7 +117,8 @@ def test_the_sdist_has_what_it_is_built_from_and_nothing_else(sdist: Path, in_sd
     assert sdist.stat().st_size <= MIB // 2
     crates = {
         file.relative_to(ROOT).as_posix()
-        for folder in ("core/src", "core/examples", "bindings-python/src")  # cargo wants what a manifest names
+        # The manifest names the examples, so cargo wants them.
+        for folder in ("core/src", "core/examples", "bindings-python/src")
         for file in (ROOT / folder).rglob("*.rs")
     }
     root = {
