@@ -6,7 +6,7 @@ import diagnostics from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Breaker, Guard, ManualClock, Retry, constant, subscribe } from 'overcurrent'
+import { Breaker, Guard, ManualClock, Retry, constant, logEvents, subscribe } from 'overcurrent'
 import { deferred, fakeTime, rejection, turn } from './tools.mjs'
 
 const scenarios = JSON.parse(readFileSync(new URL('../scenarios/events.json', import.meta.url), 'utf8'))
@@ -32,6 +32,22 @@ function expected({ events }) {
     ['name', camel(event)],
     ...Object.entries(fields).map(([name, value]) => [camel(name), field(value)]),
   ])
+}
+
+/** What a step must log: the method, and the fields that are there. */
+function logged({ levels = [], ...step }) {
+  const events = expected(step)
+  assert.equal(levels.length, events.length)
+  return events.flatMap(([[, name], ...fields], index) =>
+    levels[index] === null
+      ? []
+      : [
+          [
+            levels[index] === 'warning' ? 'warn' : levels[index],
+            { event: name, ...Object.fromEntries(fields.filter(([, value]) => value !== undefined)) },
+          ],
+        ],
+  )
 }
 
 /** Does one step. */
@@ -68,16 +84,23 @@ const classify = ({ error }) => {
   return is === 'ignored' ? 'ignored' : { retryable: is === 'failure', hint }
 }
 
-for (const { name, seed, durations, guard: policy, retry: retryPolicy, steps, metrics } of scenarios) {
+for (const { name, seed, durations, guard: policy, retry: retryPolicy, steps, metrics, explain } of scenarios) {
   test(name, async () => {
     const clock = new ManualClock()
     const heard = []
     const hear = event => heard.push(Object.entries(event))
-    const check = step => assert.deepEqual(heard.splice(0), expected(step), `${step.do} at ${step.at}`)
+    const lines = []
+    const keep = method => fields => lines.push([method, fields])
+    const logger = { debug: keep('debug'), info: keep('info'), warn: keep('warn') }
+    const check = step => {
+      assert.deepEqual(heard.splice(0), expected(step), `${step.do} at ${step.at}`)
+      assert.deepEqual(lines.splice(0), logged(step), `${step.do} at ${step.at}`)
+    }
     if (retryPolicy !== undefined) {
       const retry = new Retry({ ...renamed(retryPolicy), clock, seed })
       let call
       const subscription = subscribe(hear)
+      const log = logEvents(logger)
       for (const step of steps) {
         clock.set(step.at)
         if (step.do === 'start') call = retry.start()
@@ -85,21 +108,25 @@ for (const { name, seed, durations, guard: policy, retry: retryPolicy, steps, me
         check(step)
       }
       subscription.close()
+      log.close()
       return
     }
     const document = JSON.stringify({ policy: { payments: policy } })
     const guard = Guard.fromText(document, 'payments', { format: 'json', clock, seed, durations, classify })
     const permits = new Map()
     const subscription = subscribe(hear, { guard })
+    const log = logEvents(logger, { guard })
     for (const step of steps) {
       clock.set(step.at)
       await take(step, guard, clock, permits)
       check(step)
     }
     subscription.close()
+    log.close()
     assert.equal(subscription.dropped, 0)
     const samples = guard.metrics().prometheus().split('\n')
     assert.deepEqual(samples.filter(line => !/^#|^$| 0$/.test(line)), metrics)
+    assert.deepEqual(guard.explain().split('\n'), explain)
   })
 }
 

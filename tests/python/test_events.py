@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import re
 import threading
@@ -80,6 +81,30 @@ def came(heard: list[overcurrent.Event]) -> list[tuple[str, dict[str, object]]]:
     return [(event.name, dict(event.fields)) for event in heard]
 
 
+def logged(step: dict[str, Any]) -> list[tuple[str, dict[str, object]]]:
+    """What a step must log: the level and the fields that are there."""
+    lines = zip(step.get("levels", []), expected(step), strict=True)
+    return [
+        (level, {"event": name, **{field: value for field, value in fields.items() if value is not None}})
+        for level, (name, fields) in lines
+        if level is not None
+    ]
+
+
+def records(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, object]]]:
+    """What has been logged since this was asked before."""
+    names = {"event"} | {field.name for kind in get_args(events.Event) for field in fields_of(kind)}
+    found = [
+        (record.levelname.lower(), {name: value for name, value in vars(record).items() if name in names})
+        for record in caplog.records
+    ]
+    caplog.clear()
+    return [
+        (level, {name: value for name, value in fields.items() if value is not None})
+        for level, fields in found
+    ]
+
+
 def command(step: dict[str, Any], guard: Guard, clock: ManualClock, permits: dict[str, Permit]) -> None:
     breaker = guard.breaker
     if step["do"] == "call":
@@ -104,7 +129,10 @@ def command(step: dict[str, Any], guard: Guard, clock: ManualClock, permits: dic
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["name"] for scenario in SCENARIOS])
-def test_a_scenario_tells_and_counts_exactly_this(scenario: dict[str, Any]) -> None:
+def test_a_scenario_tells_logs_and_counts_exactly_this(
+    scenario: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="overcurrent")
     clock = ManualClock()
     if "retry" in scenario:
         retry = Retry(clock=clock, seed=scenario["seed"], **scenario["retry"])
@@ -117,6 +145,7 @@ def test_a_scenario_tells_and_counts_exactly_this(scenario: dict[str, Any]) -> N
                 else:
                     calls.failed(retryable=step["do"] == "failure")
                 assert came(heard) == expected(step)
+                assert records(caplog) == logged(step)
                 heard.clear()
         return
     guard = Guard(
@@ -133,6 +162,7 @@ def test_a_scenario_tells_and_counts_exactly_this(scenario: dict[str, Any]) -> N
             clock.set(step["at"])
             command(step, guard, clock, permits)
             assert came(heard) == expected(step), f"{step['do']} at {step['at']}"
+            assert records(caplog) == logged(step), f"{step['do']} at {step['at']}"
             for event, written in zip(heard, step["events"], strict=True):
                 assert [field.name for field in fields_of(event)] == list(written)[1:]
             heard.clear()
@@ -141,6 +171,8 @@ def test_a_scenario_tells_and_counts_exactly_this(scenario: dict[str, Any]) -> N
         "metrics"
     ]
     assert guard.explain().splitlines() == scenario["explain"]
+    permits.clear()
+    Breaker("the next").trip()  # what was let go of is logged with the next decision
 
 
 def two(clock: ManualClock, **policy: Any) -> Guard:

@@ -13,3 +13,8 @@ mod once;
 mod scenarios;
 #[path = "events/threads.rs"]
 mod threads;
+
+#[test]
+fn every_scenario_tells_of_exactly_these_events_and_counts_them() {
+    scenarios::replay(|_| {});
+}

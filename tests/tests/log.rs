@@ -1,5 +1,8 @@
 //! The log of the decisions in Rust: events of `tracing`, by a subscriber of the test's own.
 
+#[path = "events/scenarios.rs"]
+mod scenarios;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -230,4 +233,45 @@ fn nothing_is_logged_before_or_after() {
     });
     let reasons: Vec<_> = lines.iter().map(|line| line.fields["reason"].as_str()).collect();
     assert_eq!(reasons, [Some("reset")]);
+}
+
+#[test]
+fn every_scenario_logs_what_it_tells_of_at_these_levels() {
+    let (_alone, _logging) = (alone(), log_events());
+    let keeper = Keeper::default();
+    let mut compared = 0;
+    tracing::subscriber::with_default(keeper.clone(), || {
+        scenarios::replay(|step| {
+            let lines = std::mem::take(&mut *keeper.lines.lock().expect("nothing panics with it"));
+            let Some(step) = step else { return };
+            let told = step.events.iter().zip(&step.levels);
+            let logged: Vec<_> = told.filter_map(|(event, level)| Some((event, level.as_ref()?))).collect();
+            assert_eq!(lines.len(), logged.len(), "{lines:?}");
+            for (line, (event, level)) in lines.iter().zip(logged) {
+                let named = if line.level == Level::WARN { "warning".into() } else { line.level.to_string() };
+                assert_eq!(named.to_lowercase(), *level);
+                let own = |(name, _): &(&String, &Json)| *name != "message";
+                let came: Map<_, _> = line
+                    .fields
+                    .iter()
+                    .filter(own)
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+                assert_eq!(came, as_logged(event));
+                compared += 1;
+            }
+        });
+    });
+    assert!(compared > 30, "only {compared} lines were compared");
+}
+
+/// An event of a scenario as the log has it: without what is absent, durations in seconds.
+fn as_logged(event: &Map<String, Json>) -> Map<String, Json> {
+    const DURATIONS: [&str; 6] = ["lasted", "open_for", "wait", "retry_after", "elapsed", "timeout"];
+    let value = |name: &str, value: &Json| match value {
+        Json::String(text) if DURATIONS.contains(&name) => scenarios::duration(text).as_secs_f64().into(),
+        other => other.clone(),
+    };
+    let there = event.iter().filter(|(_, value)| !value.is_null());
+    there.map(|(name, field)| (name.clone(), value(name, field))).collect()
 }

@@ -1,6 +1,7 @@
 //! The scenarios in `tests/scenarios/`: scripts of calls and commands on a manual clock, with the events that
-//! each step must tell of, and at the end the metrics that are not zero, as Prometheus text, and the words by which
-//! the guard explains itself. The tests of the other languages replay the same files.
+//! each step must tell of, the levels at which they are logged, and at the end the metrics that are not zero, as
+//! Prometheus text, and the words by which the guard explains itself. The tests of the other languages replay the
+//! same files.
 
 use std::{cell::Cell, collections::HashMap, fs, path::Path, sync::Arc, time::Duration};
 
@@ -40,7 +41,7 @@ enum Policy {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Step {
+pub(crate) struct Step {
     at: String,
     r#do: String,
     /// What the attempts of a call come to.
@@ -50,7 +51,10 @@ struct Step {
     r#for: Option<String>,
     snapshot: Option<Json>,
     /// The events that it tells of, in their order.
-    events: Vec<Map<String, Json>>,
+    pub(crate) events: Vec<Map<String, Json>>,
+    /// The level at which each is logged; none where it is not.
+    #[serde(default)]
+    pub(crate) levels: Vec<Option<String>>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -77,7 +81,7 @@ pub(crate) fn written(event: &Event) -> Map<String, Json> {
     [("event".to_owned(), Json::from(event.name()))].into_iter().chain(fields).collect()
 }
 
-fn duration(text: &str) -> Duration {
+pub(crate) fn duration(text: &str) -> Duration {
     text.parse::<Span>().unwrap_or_else(|rule| panic!("`{text}` {rule}")).into()
 }
 
@@ -104,7 +108,12 @@ impl Script<'_> {
     }
 }
 
-fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
+fn replay_guard(
+    scenario: &Scenario,
+    document: &Value,
+    clock: &ManualClock,
+    after: &mut impl FnMut(Option<&Step>),
+) {
     let policy = GuardPolicy::from_value(document, "", Dialect::Document).expect("the policy is valid");
     let brought = Surrounds {
         clock: Some(Arc::new(clock.clone())),
@@ -157,6 +166,7 @@ fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
             }
         }
         check(scenario, step, &events);
+        after(Some(step));
     }
     let text = Metrics::of(&guard).prometheus();
     let samples = text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0"));
@@ -172,7 +182,12 @@ fn replay_guard(scenario: &Scenario, document: &Value, clock: &ManualClock) {
     assert!(explained == expected, "`{}`\nexpected\n{expected}\ncame\n{explained}", scenario.name);
 }
 
-fn replay_retry(scenario: &Scenario, document: &Value, clock: &ManualClock) {
+fn replay_retry(
+    scenario: &Scenario,
+    document: &Value,
+    clock: &ManualClock,
+    after: &mut impl FnMut(Option<&Step>),
+) {
     let policy = RetryPolicy::from_value(document, "", Dialect::Document).expect("the policy is valid");
     let retry = Retry::with(policy, Arc::new(clock.clone()), Some(scenario.seed));
     let events = subscribe(Filter::everything(), 100_000);
@@ -187,10 +202,12 @@ fn replay_retry(scenario: &Scenario, document: &Value, clock: &ManualClock) {
             word => panic!("`{word}` is nothing to do"),
         }
         check(scenario, step, &events);
+        after(Some(step));
     }
 }
 
 fn check(scenario: &Scenario, step: &Step, events: &Subscription) {
+    assert_eq!(step.events.len(), step.levels.len(), "`{}`, a level for each event", scenario.name);
     // Other tests of this process have names; a retry alone has none.
     let alone = matches!(scenario.policy, Policy::Retry(_));
     let ours = |event: &Map<String, Json>| !alone || event.get("guard") == Some(&Json::Null);
@@ -213,8 +230,8 @@ fn check(scenario: &Scenario, step: &Step, events: &Subscription) {
     );
 }
 
-#[test]
-fn every_scenario_tells_of_exactly_these_events_and_counts_them() {
+/// Replays all of them, and does something after each step, and after each scenario, when what it held is let go of.
+pub(crate) fn replay(mut after: impl FnMut(Option<&Step>)) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let text = fs::read_to_string(folder.join("events.json")).expect("the scenarios are there");
     let scenarios: Vec<Scenario> = serde_json::from_str(&text).expect("they are scenarios");
@@ -222,9 +239,10 @@ fn every_scenario_tells_of_exactly_these_events_and_counts_them() {
     for scenario in &scenarios {
         let clock = ManualClock::new();
         match &scenario.policy {
-            Policy::Guard(document) => replay_guard(scenario, document, &clock),
-            Policy::Retry(document) => replay_retry(scenario, document, &clock),
+            Policy::Guard(document) => replay_guard(scenario, document, &clock, &mut after),
+            Policy::Retry(document) => replay_retry(scenario, document, &clock, &mut after),
         }
+        after(None);
         told.extend(
             scenario
                 .steps
