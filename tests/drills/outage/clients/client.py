@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import sys
 import threading
@@ -103,7 +104,7 @@ class Guarded:
         self.retries = 0
         self.rejections = 0
         self.round = 0  # probes that have ended without a good answer
-        self.under_way: list[int] = []  # the rounds of the probes under way
+        self.under_way: list[tuple[int, float]] = []  # of probes: the round, and when its time is up
 
     async def call(self, report: Report) -> None:
         """Make one call."""
@@ -137,15 +138,20 @@ class Guarded:
         headers = {IDEMPOTENCY_KEY: key}
         if not probe:
             return await self.http.post(self.url, headers=headers)
+        from overcurrent import current_attempt
+
         start, current, ok = report.now(), self.round, False
-        self.under_way.append(current)
-        in_flight = self.under_way.count(current)
+        left = current_attempt().remaining
+        this = current, math.inf if left is None else start + left * 1000
+        self.under_way.append(this)
+        # One whose time is up has been cut, though it may take a turn of the loop to notice.
+        in_flight = sum(of == current and ends > start for of, ends in self.under_way)
         try:
             response = await self.http.post(self.url, headers={**headers, PROBE_ROUND: str(current)})
             ok = response.is_success
             return response
         finally:  # also when the guard cuts it
-            self.under_way.remove(current)
+            self.under_way.remove(this)
             self.round += not ok
             seen = {"start": start, "end": report.now(), "ok": ok, "in_flight": in_flight}
             write("probe", **seen, attempt=number, round=current)
