@@ -111,6 +111,7 @@ async fn a_traced_attempt_tells_of_its_span_with_and_without_a_propagator() {
 
 #[tokio::test]
 async fn a_server_answers_on_behalf_of_what_the_headers_say() {
+    let _turn = turn();
     let server = TraceContextLayer.layer(service_fn(|_: Request<()>| {
         let when_called = TraceContext::current();
         async move {
