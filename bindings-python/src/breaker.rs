@@ -8,11 +8,12 @@ use overcurrent::{
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyDict, PyMapping, PyString},
+    types::{PyDict, PyMapping, PyString, PyTuple},
 };
 
 use crate::{
     behalf::within_current,
+    blocking,
     call::Call,
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
@@ -76,7 +77,7 @@ impl Breaker {
             policy: policy.map_err(|error| invalid(&error))?,
             seed: seed.map(self::seed).transpose()?,
             origin,
-            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?,
+            settings: Py::new(py, Settings::new(Hooks::new(hooks)?, time))?,
             live: OnceLock::new(),
             unused: name.as_deref().map(Unused::named),
             name,
@@ -120,7 +121,7 @@ impl Breaker {
         }
         let answer = within_current(py, || self.core().acquire_owned())?;
         deliver(py)?;
-        answer.map(Permit::new).map_err(|error| breaker_open(py, error))
+        answer.map(Permit::new).map_err(|error| breaker_open(py, &error, &self.settings.get().breaker))
     }
 
     /// Opens it by hand, for so long or for the policy's cooldown.
@@ -187,44 +188,59 @@ impl Breaker {
         subscribed(self.events(), callback)
     }
 
-    /// Begins a call that waits in the calling thread; its first attempt may be made.
-    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Makes a call that waits in the calling thread; `kwargs` is nobody else's.
+    #[pyo3(name = "_run", signature = (function, args, kwargs, /))]
+    fn run<'py>(
+        &self,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        blocking::run(self.core(), &self.settings, function, args, kwargs)
+    }
+
+    /// The call that `_run` makes with `kwargs`, for somebody else.
+    #[pyo3(name = "_running", signature = (kwargs, /))]
+    fn running<'py>(&self, kwargs: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, Call>>> {
+        blocking::find(self.core(), &self.settings, kwargs)
+    }
+
+    /// Begins a call that waits in the calling thread.
+    #[pyo3(name = "_begin")]
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
         first::begin(py, self.core(), &self.settings)
     }
 
-    /// Begins a call that leaves the waiting to its caller.
-    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Begins a call that leaves the waiting to its caller: its first attempt, or `None`, and nothing is begun.
+    #[pyo3(name = "_first")]
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        first::first(py, self.core(), &self.settings)
+    }
+
+    /// Begins the same, to be resumed.
+    #[pyo3(name = "_begin_async")]
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
         first::begin_async(py, self.core(), &self.settings)
     }
 
-    /// Whether the attempt of what `begin` gave, which has returned, is over with that.
-    #[pyo3(signature = (begun, /))]
+    /// Whether the attempt of what `_first` gave, which has returned, is over with that.
+    #[pyo3(name = "_ended", signature = (begun, /))]
     fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
         first::ended(begun.py(), self.core(), begun)
     }
 
-    /// The call of what `begin` gave, for its loop.
-    #[pyo3(signature = (begun, kwargs, /))]
+    /// The call of what `_first` gave, for its loop.
+    #[pyo3(name = "_full", signature = (begun, kwargs, /))]
     fn full<'py>(
         &self,
         begun: &Bound<'py, PyAny>,
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs, true)
+        first::full(self.core(), &self.settings, begun, kwargs)
     }
 
-    /// The call of what `begin_async` gave, for its loop.
-    #[pyo3(signature = (begun, kwargs, /))]
-    fn full_async<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs, false)
-    }
-
-    /// The call of what `begin` gave, for somebody else.
-    #[pyo3(signature = (begun, kwargs, /))]
+    /// The call of what `_first` gave, for somebody else.
+    #[pyo3(name = "_lend", signature = (begun, kwargs, /))]
     fn lend<'py>(
         &self,
         begun: &Bound<'py, PyAny>,

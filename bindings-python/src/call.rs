@@ -139,18 +139,15 @@ impl Call {
     }
 
     /// A call whose attempt is recorded by somebody else, until it is taken back.
-    pub(crate) fn lent(settings: Py<Settings>, machine: Machine) -> Self {
-        let call = Self::of(settings, machine, false);
+    pub(crate) fn lent(settings: Py<Settings>, machine: Machine, blocking: bool) -> Self {
+        let call = Self::of(settings, machine, blocking);
         call.run().over = true;
         call
     }
 
     /// Makes a call that was lent one that is under way.
-    pub(crate) fn take_back(&self, py: Python<'_>, blocking: bool) -> PyResult<()> {
-        let mut run = self.run();
-        run.over = false;
-        run.blocking = blocking;
-        drop(run);
+    pub(crate) fn take_back(&self, py: Python<'_>) -> PyResult<()> {
+        self.run().over = false;
         self.belongs_here(py)
     }
 }
@@ -167,7 +164,7 @@ impl Call {
     }
 
     #[pyo3(signature = (value, /))]
-    fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
+    pub(crate) fn returned(&self, value: &Bound<'_, PyAny>) -> PyResult<Next> {
         let py = value.py();
         if self.off {
             return self.settle(py, Verdict::Success, Ok(None));
@@ -183,7 +180,7 @@ impl Call {
     }
 
     #[pyo3(signature = (error, /))]
-    fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
+    pub(crate) fn raised(&self, error: &Bound<'_, PyBaseException>) -> PyResult<Next> {
         let py = error.py();
         if self.off {
             return self.settle(py, Verdict::Ignored, Ok(None));
@@ -210,7 +207,7 @@ impl Call {
         Ok(())
     }
 
-    fn cancelled(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn cancelled(&self, py: Python<'_>) -> PyResult<()> {
         self.gave_up(py)
     }
 
@@ -368,7 +365,7 @@ impl Call {
 
     #[cold]
     fn wait(&self, py: Python<'_>, mut span: Span) -> PyResult<Next> {
-        let Settings { time, hooks } = self.settings.get();
+        let Settings { time, hooks, .. } = self.settings.get();
         hooks.discard(py).or_else(|error| self.gave_up(py).and(Err(error)))?;
         loop {
             if span != Span::ZERO {
@@ -441,7 +438,7 @@ impl Call {
 
     fn refused(&self, py: Python<'_>, rejection: Rejection) -> PyErr {
         let refusal = self.run().machine.refusal(rejection);
-        refusal.map_or_else(impossible, |refusal| breaker_open(py, refusal))
+        refusal.map_or_else(impossible, |refusal| breaker_open(py, &refusal, &self.settings.get().breaker))
     }
 
     fn timed_out(&self, py: Python<'_>) -> PyErr {

@@ -9,10 +9,13 @@ use pyo3::{
     create_exception,
     exceptions::{PyBaseException, PyValueError},
     prelude::*,
-    types::{PyString, PyType},
+    types::PyType,
 };
 
-use crate::{imported::Imported, value::secs};
+use crate::{
+    imported::{Imported, Text},
+    value::secs,
+};
 
 create_exception!(
     overcurrent._core,
@@ -45,13 +48,20 @@ pub(crate) fn invalid(error: &InvalidPolicy) -> PyErr {
 
 /// `BreakerOpen`. It is made on each rejection, tens of thousands of times a second in an outage, so no
 /// Python runs for it: its class keeps everything in `args`.
-pub(crate) fn breaker_open(py: Python<'_>, error: BreakerOpen) -> PyErr {
+///
+/// `name` keeps the name of the breaker that is asked most.
+pub(crate) fn breaker_open(py: Python<'_>, error: &BreakerOpen, name: &Text) -> PyErr {
     static NEW: Imported = Imported::new("overcurrent._errors", "new_breaker_open");
+    static REASONS: [Text; 3] = [const { Text::unmade() }; 3];
     let BreakerOpen { breaker, reason, retry_after } = error;
-    let reason = PyString::intern(py, reason.as_str());
-    let made = class!(py, "BreakerOpen").and_then(|class| {
-        NEW.get(py)?.call1((class, PyString::new(py, &breaker), reason, retry_after.map(secs)))
-    });
+    let kept = match reason {
+        RejectReason::Open => &REASONS[0],
+        RejectReason::HalfOpen => &REASONS[1],
+        RejectReason::ForcedOpen => &REASONS[2],
+    };
+    let (name, reason) = (name.of(py, breaker), kept.of(py, reason.as_str()));
+    let made = class!(py, "BreakerOpen")
+        .and_then(|class| NEW.get(py)?.call1((class, name, reason, retry_after.map(secs))));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 

@@ -1,10 +1,10 @@
-//! How a call begins, and how a healthy one ends: what the loops in Python keep of a call, as long as
-//! nothing is wrong, in the place of a [`Call`].
+//! How a call begins, and how a healthy one ends: what the asynchronous loops in Python keep of a call, as long
+//! as nothing is wrong, in the place of a [`Call`].
 //!
 //! ```text
-//!  begin ─┬─▶ a first attempt ─┬─ ended ─▶ true: it is over
+//!  first ─┬─▶ a first attempt ─┬─ ended ─▶ true: it is over
 //!         │                    └─ full ──▶ Call
-//!         └─▶ Call, where something stands in its way
+//!         └─▶ None, where something stands in its way ─ begin_async ─▶ Call
 //! ```
 //!
 //! A first attempt is a number where half of it says all: an epoch as an `int`, an instant as a `float`;
@@ -52,7 +52,7 @@ pub(crate) struct First {
 }
 
 impl First {
-    /// The first attempt that `begin` gave, if it did, and the object that it is.
+    /// The first attempt that `first` gave, if it did, and the object that it is.
     #[inline]
     fn of<'b>(begun: &'b Bound<'_, PyAny>) -> PyResult<Option<(Core, Option<&'b Self>)>> {
         if begun.is_exact_instance_of::<PyInt>() {
@@ -108,75 +108,79 @@ const fn instant(nanos: f64) -> Instant {
     Instant::from_nanos(nanos as u64)
 }
 
-/// Begins a call that waits here: its first attempt, which may be made; or a call that has waited for its
-/// first attempt.
-#[inline]
+/// Begins a call that waits here.
 pub(crate) fn begin<'py>(
     py: Python<'py>,
     subject: &impl Subject,
     settings: &Py<Settings>,
-) -> PyResult<Bound<'py, PyAny>> {
-    if let Some(first) = attempt(py, subject, settings)? {
-        return Ok(first);
-    }
-    refuse(py, subject)?;
-    Ok(Call::waiting(py, settings.clone_ref(py), Machine::begin(subject))?.into_any())
+) -> PyResult<Bound<'py, Call>> {
+    refuse(py, subject, settings)?;
+    Call::waiting(py, settings.clone_ref(py), Machine::begin(subject))
 }
 
-/// Begins a call that leaves the waiting to its caller: its first attempt, which may be made; or a call
-/// that is to be resumed.
+/// Begins a call that leaves the waiting to its caller: its first attempt, which may be made; or `None`, and
+/// nothing is begun.
 #[inline]
+pub(crate) fn first<'py>(
+    py: Python<'py>,
+    subject: &impl Subject,
+    settings: &Py<Settings>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // What may have to be cut runs in a task of its own, and that needs the call.
+    if !subject.is_bounded()
+        && let Some(first) = attempt(subject, settings)
+    {
+        return shown(py, subject, first).map(Some);
+    }
+    refuse(py, subject, settings).map(|()| None)
+}
+
+/// Begins the same, to be resumed.
 pub(crate) fn begin_async<'py>(
     py: Python<'py>,
     subject: &impl Subject,
     settings: &Py<Settings>,
-) -> PyResult<Bound<'py, PyAny>> {
-    // What may have to be cut runs in a task of its own, and that needs the call.
-    if !subject.is_bounded()
-        && let Some(first) = attempt(py, subject, settings)?
-    {
-        return Ok(first);
-    }
-    refuse(py, subject)?;
+) -> PyResult<Bound<'py, Call>> {
     let call = Call::new(py, settings.clone_ref(py), Machine::begin(subject), false)?;
-    Ok(Bound::new(py, call)?.into_any())
+    Bound::new(py, call)
 }
 
 /// Raises the rejection of a call that needs no machine to be rejected.
 #[inline(never)]
-fn refuse(py: Python<'_>, subject: &impl Subject) -> PyResult<()> {
+pub(crate) fn refuse(py: Python<'_>, subject: &impl Subject, settings: &Py<Settings>) -> PyResult<()> {
     if !switch::is_disabled()
         && let Some(rejection) = behalf::within_current(py, || subject.refused())?
     {
         deliver(py)?;
-        return Err(breaker_open(py, rejection));
+        return Err(breaker_open(py, &rejection, &settings.get().breaker));
     }
     Ok(())
 }
 
 /// The first attempt, where nothing stands in its way.
 #[inline]
-fn attempt<'py>(
-    py: Python<'py>,
-    subject: &impl Subject,
-    settings: &Py<Settings>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn attempt(subject: &impl Subject, settings: &Py<Settings>) -> Option<Core> {
     // What is traced is begun and ended by the call.
     if switch::is_disabled() || !settings.get().hooks.pass_values() || behalf::is_traced() {
-        return Ok(None);
+        return None;
     }
-    let Some(core) = subject.first() else { return Ok(None) };
-    Ok(Some(match subject.short(core) {
+    subject.first()
+}
+
+/// A first attempt as Python keeps it.
+#[inline]
+fn shown<'py>(py: Python<'py>, subject: &impl Subject, core: Core) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match subject.short(core) {
         Some(Short::Epoch(epoch)) => epoch.into_pyobject(py)?.into_any(),
         Some(Short::Started(started)) => PyFloat::new(py, nanos(started)).into_any(),
         None => {
             let (guard, over, forks) = (subject.counting(), AtomicBool::new(false), fork::forks().into());
             Bound::new(py, First { core, guard, over, forks })?.into_any()
         }
-    }))
+    })
 }
 
-/// Whether the attempt of what `begin` gave, which has returned, is over with that: as a first attempt that
+/// Whether the attempt of what `first` gave, which has returned, is over with that: as a first attempt that
 /// is a success. Where not, ask the call.
 #[inline]
 pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -184,7 +188,7 @@ pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, Py
     if let Some(object) = object {
         object.go_on();
     }
-    if !(if behalf::is_known() { succeeded_for(py, subject, first)? } else { subject.succeeded(first) }) {
+    if !succeeded(py, subject, first)? {
         return Ok(false);
     }
     if let Some(object) = object {
@@ -193,7 +197,13 @@ pub(crate) fn ended(py: Python<'_>, subject: &impl Subject, begun: &Bound<'_, Py
     deliver(py).map(|()| true)
 }
 
-/// Records that a first attempt has succeeded, on behalf of the running code where that may tell anything.
+/// Records that a first attempt has succeeded; `false` where that needs the machine.
+#[inline]
+pub(crate) fn succeeded(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResult<bool> {
+    if behalf::is_known() { succeeded_for(py, subject, first) } else { Ok(subject.succeeded(first)) }
+}
+
+/// The same, on behalf of the running code where that may tell anything.
 #[cold]
 #[inline(never)]
 fn succeeded_for(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResult<bool> {
@@ -201,13 +211,12 @@ fn succeeded_for(py: Python<'_>, subject: &impl Subject, first: Core) -> PyResul
     Ok(behalf::within(context.as_ref(), || subject.succeeded(first)))
 }
 
-/// The call of what `begin` gave, for its loop, whose keyword arguments may keep it.
+/// The call of what `first` gave, for its loop, whose keyword arguments may keep it.
 pub(crate) fn full<'py>(
     subject: &impl Subject,
     settings: &Py<Settings>,
     begun: &Bound<'py, PyAny>,
     kwargs: &Bound<'py, PyDict>,
-    blocking: bool,
 ) -> PyResult<Bound<'py, Call>> {
     let py = begun.py();
     let Some((first, object)) = First::of(begun)? else { return Ok(begun.cast::<Call>()?.clone()) };
@@ -215,13 +224,13 @@ pub(crate) fn full<'py>(
     let call = if let Some(lent) = kwargs.get_item(&key)? {
         kwargs.del_item(&key)?;
         let call = lent.cast_into::<Call>()?;
-        call.get().take_back(py, blocking)?;
+        call.get().take_back(py)?;
         call
     } else {
         if let Some(object) = object {
             object.go_on();
         }
-        Bound::new(py, Call::new(py, settings.clone_ref(py), subject.adopt(first), blocking)?)?
+        Bound::new(py, Call::new(py, settings.clone_ref(py), subject.adopt(first), false)?)?
     };
     if let Some(object) = object {
         object.end();
@@ -229,7 +238,7 @@ pub(crate) fn full<'py>(
     Ok(call)
 }
 
-/// The call of what `begin` gave, for somebody else.
+/// The call of what `first` gave, for somebody else.
 pub(crate) fn lend<'py>(
     subject: &impl Subject,
     settings: &Py<Settings>,
@@ -245,7 +254,7 @@ pub(crate) fn lend<'py>(
     if let Some(object) = object {
         object.go_on();
     }
-    let call = Bound::new(py, Call::lent(settings.clone_ref(py), subject.adopt(first)))?;
+    let call = Bound::new(py, Call::lent(settings.clone_ref(py), subject.adopt(first), false))?;
     kwargs.set_item(key, &call)?;
     Ok(call)
 }

@@ -24,7 +24,7 @@ use pyo3::{
 use crate::{
     clock::Time,
     error::is_rejection,
-    imported::Imported,
+    imported::{Imported, Text},
     value::{secs, span},
 };
 
@@ -66,6 +66,14 @@ impl Failure {
 pub(crate) struct Settings {
     pub(crate) hooks: Hooks,
     pub(crate) time: Time,
+    /// The name of the breaker, for its rejections.
+    pub(crate) breaker: Text,
+}
+
+impl Settings {
+    pub(crate) const fn new(hooks: Hooks, time: Time) -> Self {
+        Self { hooks, time, breaker: Text::unmade() }
+    }
 }
 
 #[pymethods]

@@ -1,10 +1,10 @@
-//! Things of Python's modules, looked up once, by the first who needs them.
+//! Things of Python's, made or looked up once, by the first who needs them.
 //!
 //! INVARIANT: no lock of Rust's is held while they are looked up, as it would be in pyo3's own `get_or_init`,
 //! `import` and `intern!`. That runs Python, or lets go of the GIL, and another thread may fork: the child
 //! would wait for ever. What is loaded for it is loaded under the lock of Python's that a fork takes.
 
-use pyo3::{prelude::*, sync::PyOnceLock};
+use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
 
 /// A name in a module.
 pub(crate) struct Imported {
@@ -43,5 +43,35 @@ impl Imported {
         let late = self.kept.set(py, found.clone().unbind());
         drop(late);
         Ok(found)
+    }
+}
+
+/// A text as Python's string, made once.
+pub(crate) struct Text {
+    kept: PyOnceLock<Py<PyString>>,
+}
+
+impl Text {
+    pub(crate) const fn unmade() -> Self {
+        Self { kept: PyOnceLock::new() }
+    }
+
+    /// The string of a text, which is made again where it is another than the first one.
+    #[inline]
+    pub(crate) fn of<'py>(&self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+        let kept = self.kept.get(py).map(|kept| kept.bind(py));
+        match kept.filter(|kept| **kept == text) {
+            Some(kept) => kept.clone(),
+            None => self.make(py, text),
+        }
+    }
+
+    #[cold]
+    fn make<'py>(&self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+        let made = PyString::new(py, text);
+        // Where there is one already, that is kept.
+        let late = self.kept.set(py, made.clone().unbind());
+        drop(late);
+        made
     }
 }

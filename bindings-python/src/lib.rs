@@ -1,9 +1,10 @@
 //! The extension module `overcurrent._core`: converts arguments, translates errors, and drives the
 //! core's machines for the Python package around it. No rule of a policy is decided here.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod adapted;
 mod behalf;
+mod blocking;
 mod breaker;
 mod budget;
 mod call;
@@ -14,6 +15,7 @@ mod explain;
 mod first;
 mod fork;
 mod guard;
+mod handled;
 mod hooks;
 mod http;
 mod imported;

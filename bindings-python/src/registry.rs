@@ -96,7 +96,7 @@ impl Registry {
             clock: time.clock(),
             seed,
             durations,
-            settings: Py::new(py, Settings { hooks, time })?,
+            settings: Py::new(py, Settings::new(hooks, time))?,
             budget: brought.budget,
             seen: Mutex::new(Seen { objects: HashMap::new(), sweep_at: FIRST_SWEEP }),
         })

@@ -9,11 +9,12 @@ use overcurrent::{
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyDict, PyMapping},
+    types::{PyDict, PyMapping, PyTuple},
 };
 
 use crate::{
     behalf::within_current,
+    blocking,
     budget::Budget,
     call::Call,
     clock::{ManualClock, Time},
@@ -63,7 +64,7 @@ impl Retry {
             policy,
             seed: seed.map(self::seed).transpose()?,
             budget,
-            settings: Py::new(py, Settings { hooks: Hooks::new(hooks)?, time })?,
+            settings: Py::new(py, Settings::new(Hooks::new(hooks)?, time))?,
             live: OnceLock::new(),
         };
         if timed {
@@ -97,44 +98,59 @@ impl Retry {
         })
     }
 
-    /// Begins a call that waits in the calling thread; its first attempt may be made.
-    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Makes a call that waits in the calling thread; `kwargs` is nobody else's.
+    #[pyo3(name = "_run", signature = (function, args, kwargs, /))]
+    fn run<'py>(
+        &self,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        blocking::run(self.core(), &self.settings, function, args, kwargs)
+    }
+
+    /// The call that `_run` makes with `kwargs`, for somebody else.
+    #[pyo3(name = "_running", signature = (kwargs, /))]
+    fn running<'py>(&self, kwargs: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, Call>>> {
+        blocking::find(self.core(), &self.settings, kwargs)
+    }
+
+    /// Begins a call that waits in the calling thread.
+    #[pyo3(name = "_begin")]
+    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
         first::begin(py, self.core(), &self.settings)
     }
 
-    /// Begins a call that leaves the waiting to its caller.
-    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Begins a call that leaves the waiting to its caller: its first attempt, or `None`, and nothing is begun.
+    #[pyo3(name = "_first")]
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        first::first(py, self.core(), &self.settings)
+    }
+
+    /// Begins the same, to be resumed.
+    #[pyo3(name = "_begin_async")]
+    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
         first::begin_async(py, self.core(), &self.settings)
     }
 
-    /// Whether the attempt of what `begin` gave, which has returned, is over with that.
-    #[pyo3(signature = (begun, /))]
+    /// Whether the attempt of what `_first` gave, which has returned, is over with that.
+    #[pyo3(name = "_ended", signature = (begun, /))]
     fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
         first::ended(begun.py(), self.core(), begun)
     }
 
-    /// The call of what `begin` gave, for its loop.
-    #[pyo3(signature = (begun, kwargs, /))]
+    /// The call of what `_first` gave, for its loop.
+    #[pyo3(name = "_full", signature = (begun, kwargs, /))]
     fn full<'py>(
         &self,
         begun: &Bound<'py, PyAny>,
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs, true)
+        first::full(self.core(), &self.settings, begun, kwargs)
     }
 
-    /// The call of what `begin_async` gave, for its loop.
-    #[pyo3(signature = (begun, kwargs, /))]
-    fn full_async<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs, false)
-    }
-
-    /// The call of what `begin` gave, for somebody else.
-    #[pyo3(signature = (begun, kwargs, /))]
+    /// The call of what `_first` gave, for somebody else.
+    #[pyo3(name = "_lend", signature = (begun, kwargs, /))]
     fn lend<'py>(
         &self,
         begun: &Bound<'py, PyAny>,

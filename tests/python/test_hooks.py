@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -83,6 +84,34 @@ def test_a_hook_that_fails_is_logged_and_changes_nothing(
         caplog.clear()
         assert Guard("g", clock=clock, **hooks).call(Flaky(1)) == 2
         assert len(caplog.records) == 1
+
+
+def test_a_hook_finds_the_error_that_it_is_asked_about_as_the_one_being_handled(clock: ManualClock) -> None:
+    found: list[BaseException | None] = []
+
+    def classify(result: object) -> None:
+        found.append(sys.exception())
+        assert found[-1] is None or found[-1].__traceback__ is not None
+
+    guard = Guard("g", clock=clock, retry={"backoff": "none"}, classify=classify)
+    seen: list[BaseException | None] = []
+
+    def flaky() -> None:
+        seen.append(sys.exception())
+        if len(seen) < 3:
+            raise ConnectionError
+
+    guard.call(flaky)
+    assert seen == [None, None, None], "nothing is being handled while an attempt is made"
+    assert [type(error) for error in found] == [ConnectionError, ConnectionError, type(None)]
+    outer = KeyError()
+    seen.clear()
+    try:
+        raise outer
+    except KeyError:
+        guard.call(flaky)
+        seen.append(sys.exception())
+    assert seen == [outer] * 4
 
 
 def test_what_is_no_exception_leaves_a_hook_at_once(clock: ManualClock) -> None:

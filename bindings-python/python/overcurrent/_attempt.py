@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from overcurrent._policy import StopReason
 
 LOOPS = {"overcurrent._calls", "overcurrent._items", "overcurrent._tasks"}
-"""The modules whose frames keep the call they make in the local variable `call`.
+"""The modules whose frames make calls, through `self`.
 
-Where that is a first attempt, what it goes through is `self`, and `kwargs` keeps what was lent of it.
+A loop keeps its call in the local variable `call`; where that is a first attempt, `kwargs` keeps what was
+lent of it. A frame without that makes a blocking call, which is known by `kwargs`.
 """
 
 running: ContextVar[Call] = ContextVar("overcurrent_running")
@@ -95,9 +96,13 @@ def _on_stack(frame: FrameType | None, root: FrameType | None) -> Call | None:
             call = names.get("call")
             if type(call) is Call:
                 return call
+            found: Call | None = None
             if call is not None:
-                lent: Call = names["self"].lend(call, names["kwargs"])
-                return lent
+                found = names["self"]._lend(call, names["kwargs"])
+            elif "self" in names and "kwargs" in names:
+                found = names["self"]._running(names["kwargs"])
+            if found is not None:
+                return found
         if frame is root:
             return None
         frame = frame.f_back

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from overcurrent._core import Begun, Next
+    from overcurrent._core import Next
 
 UNUSED = "the attempt was not made, use `with attempt:` in the body of the loop"
 
@@ -58,7 +58,7 @@ class BlockAttempts:
     def __next__(self) -> BlockAttempt:
         last = self._attempt
         if last is None:
-            call = self._subject.full(self._subject.begin(), {})
+            call = self._subject._begin()
         elif not last.made:
             raise RuntimeError(UNUSED)
         elif (call := last._call).over:
@@ -142,9 +142,8 @@ class AsyncBlockAttempts:
         last, error = self._attempt, None
         step: Next
         if last is None:
-            begun = self._subject.begin_async()
-            call = self._subject.full_async(begun, {})
-            step = call.resume() if begun is call else True
+            call = self._subject._begin_async()
+            step = call.resume()
         elif last.next is None:
             raise RuntimeError(UNUSED)
         elif (call := last._call).over:
@@ -173,10 +172,8 @@ class Repeating:
 
     if TYPE_CHECKING:
 
-        def begin(self) -> Begun: ...
-        def begin_async(self) -> Begun: ...
-        def full(self, begun: Begun, kwargs: dict[Any, Any], /) -> Call: ...
-        def full_async(self, begun: Begun, kwargs: dict[Any, Any], /) -> Call: ...
+        def _begin(self) -> Call: ...
+        def _begin_async(self) -> Call: ...
 
     def __iter__(self) -> BlockAttempts:
         """Begin a call, each attempt of which is made by `with attempt:`."""

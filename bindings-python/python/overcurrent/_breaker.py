@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
-    from overcurrent._core import Begun, ManualClock
+    from overcurrent._core import Call, ManualClock
     from overcurrent._policy import BreakerPolicy, Classify, Which
 
-_entered: ContextVar[tuple[tuple[Breaker, Begun], ...]] = ContextVar("overcurrent_entered", default=())
+_entered: ContextVar[tuple[tuple[Breaker, Call], ...]] = ContextVar("overcurrent_entered", default=())
 """The blocks that are under way, outermost first; so one breaker can be entered many times at once."""
 
 
@@ -55,7 +55,7 @@ class Breaker(_core.Breaker, Caller):
         Raises:
             BreakerOpen: none is admitted.
         """
-        _entered.set((*_entered.get(), (self, self.begin())))
+        _entered.set((*_entered.get(), (self, self._begin())))
         return self
 
     def __exit__(
@@ -67,9 +67,9 @@ class Breaker(_core.Breaker, Caller):
             if breaker is self:
                 _entered.set(entered[:index] + entered[index + 1 :])
                 if error is None:
-                    self.full(call, {}).succeeded()
+                    call.succeeded()
                 else:
-                    self.full(call, {}).raised(error)
+                    call.raised(error)
                 return
 
     async def __aenter__(self) -> Self:

@@ -1,14 +1,13 @@
-"""The loops that make guarded calls. What to do next is the core's decision.
+"""How guarded calls are made. What to do next is the core's decision.
 
-One frame of ours stands between the caller and the function: each loop is written out where it runs.
+One frame of ours stands between the caller and the function. Blocking calls go round in the extension;
+each asynchronous loop is written out where it runs.
 """
 
 from __future__ import annotations
 
 import functools
-from types import CoroutineType
 
-from overcurrent._core import Call
 from overcurrent._library import library
 from overcurrent._typing import overload
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, ParamSpec, TypeVar
 
-    from overcurrent._core import Begun
+    from overcurrent._core import Begun, Call
     from overcurrent._typing import Function
 
     P = ParamSpec("P")
@@ -31,36 +30,21 @@ class Caller:
     __slots__ = ()
 
     @property
-    def bounded(self) -> bool:
+    def _bounded(self) -> bool:
         """Whether attempts are bounded in time."""
         return False
 
     if TYPE_CHECKING:
 
-        def begin(self) -> Begun: ...
-        def begin_async(self) -> Begun: ...
-        def ended(self, begun: Begun, /) -> bool: ...
-        def full(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
-        def full_async(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
+        def _run(self, fn: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> R: ...
+        def _first(self) -> Begun | None: ...
+        def _begin_async(self) -> Call: ...
+        def _ended(self, begun: Begun, /) -> bool: ...
+        def _full(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
 
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a blocking function."""
-        call = self.begin()
-        while True:
-            try:
-                value = fn(*args, **kwargs)
-            except BaseException as error:
-                call = self.full(call, kwargs)
-                if not call.raised(error):
-                    raise
-            else:
-                if type(value) is CoroutineType:
-                    _refuse_coroutine(self.full(call, kwargs), value)
-                if self.ended(call):
-                    return value
-                call = self.full(call, kwargs)
-                if not call.returned(value):
-                    return value
+        return self._run(fn, args, kwargs)
 
     async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a coroutine function, or another that returns an awaitable.
@@ -68,18 +52,18 @@ class Caller:
         Under asyncio, an attempt that is bounded in time runs in a task of its own, and is left behind if
         it does not end when it is cut; under trio, it is waited for.
         """
-        call = self.begin_async()
-        if type(call) is Call:
+        if (call := self._first()) is None:
+            call = self._begin_async()
             while (step := call.resume()) is not True:
                 await library().sleep(call, step)
         while True:
             try:
-                if self.bounded:
+                if self._bounded:
                     value: R = (await library().carry(call, fn(*args, **kwargs))).result()
                 else:
                     value = await fn(*args, **kwargs)
             except BaseException as error:
-                call = self.full_async(call, kwargs)
+                call = self._full(call, kwargs)
                 step = call.raised(error)
                 while step is not True:
                     if step is False:
@@ -87,9 +71,9 @@ class Caller:
                     await library().sleep(call, step)
                     step = call.resume()
             else:
-                if not self.bounded and self.ended(call):
+                if self._ended(call):
                     return value
-                call = self.full_async(call, kwargs)
+                call = self._full(call, kwargs)
                 step = call.returned(value)
                 while step is not True:
                     if step is False:
@@ -143,34 +127,19 @@ class Caller:
         return self.wrap(fn)
 
     def _wrap_blocking(self, fn: Callable[P, R]) -> Callable[P, R]:
-        begin, ended = self.begin, self.ended
-
         @functools.wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            call = begin()
-            while True:
-                try:
-                    value = fn(*args, **kwargs)
-                except BaseException as error:
-                    call = self.full(call, kwargs)
-                    if not call.raised(error):
-                        raise
-                else:
-                    if ended(call):
-                        return value
-                    call = self.full(call, kwargs)
-                    if not call.returned(value):
-                        return value
+            return self._run(fn, args, kwargs)
 
         return guarded
 
     def _wrap_async(self, fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        begin, ended, bounded = self.begin_async, self.ended, self.bounded
+        begin, ended, bounded = self._first, self._ended, self._bounded
 
         @functools.wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            call = begin()
-            if type(call) is Call:
+            if (call := begin()) is None:
+                call = self._begin_async()
                 while (step := call.resume()) is not True:
                     await library().sleep(call, step)
             while True:
@@ -180,7 +149,7 @@ class Caller:
                     else:
                         value = await fn(*args, **kwargs)
                 except BaseException as error:
-                    call = self.full_async(call, kwargs)
+                    call = self._full(call, kwargs)
                     step = call.raised(error)
                     while step is not True:
                         if step is False:
@@ -188,9 +157,9 @@ class Caller:
                         await library().sleep(call, step)
                         step = call.resume()
                 else:
-                    if not bounded and ended(call):
+                    if ended(call):
                         return value
-                    call = self.full_async(call, kwargs)
+                    call = self._full(call, kwargs)
                     step = call.returned(value)
                     while step is not True:
                         if step is False:
@@ -205,9 +174,3 @@ def _is(kind: Callable[[Any], bool], fn: Any) -> bool:
     """Whether a function, or what an object is called by, is of a kind."""
     # What a class is called by is not what its instances are called by.
     return kind(fn) or kind(getattr(type(fn), "__call__", None))  # noqa: B004
-
-
-def _refuse_coroutine(call: Call, coroutine: Any) -> None:
-    call.cancelled()
-    coroutine.close()
-    raise TypeError("`call` is for blocking functions; await `acall` for a coroutine function")

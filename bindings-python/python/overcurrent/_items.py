@@ -35,9 +35,8 @@ def wrap_generator(
 
     @functools.wraps(fn)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-        begun = self.begin_async()
-        call = self.full_async(begun, kwargs)
-        step = call.resume() if begun is call else True
+        call = self._begin_async()
+        step = call.resume()
         while step is not True:
             _sleep(call, step)
             step = call.resume()
@@ -68,7 +67,7 @@ def wrap_generator(
             while step is not True:
                 _sleep(call, step)
                 step = call.resume()
-        del begun, call  # nobody is inside the attempt any more
+        del call  # nobody is inside the attempt any more
         if ended:
             return item
         while True:
@@ -95,13 +94,12 @@ def wrap_async_generator(
     Its first item is cut by cancelling the task that asks for it, and waited for: what it has opened by
     then belongs to that task.
     """
-    bounded = self.bounded
+    bounded = self._bounded
 
     @functools.wraps(fn)
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
-        begun = self.begin_async()
-        call = self.full_async(begun, kwargs)
-        step = call.resume() if begun is call else True
+        call = self._begin_async()
+        step = call.resume()
         while step is not True:
             await library().sleep(call, step)
             step = call.resume()
@@ -144,7 +142,7 @@ def wrap_async_generator(
             while step is not True:
                 await library().sleep(call, step)
                 step = call.resume()
-        del begun, call  # nobody is inside the attempt any more
+        del call  # nobody is inside the attempt any more
         if ended:
             return
         while True:
