@@ -21,7 +21,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use overcurrent::{
-    Cut as Limit, Ending, Span, StopReason, Verdict, idempotency_key,
+    Cut as Limit, Ending, Rounded, Span, StopReason, Verdict, idempotency_key,
     kernel::call::{Rejection, Settled, Step},
 };
 use pyo3::{
@@ -460,9 +460,9 @@ impl Call {
         let head = format!("{who} gave up after ");
         keep(error, attempts, elapsed.unwrap_or_default(), reason);
         let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-        let elapsed = secs(elapsed.unwrap_or_default());
+        let elapsed = Rounded(elapsed.unwrap_or_default());
         // An error that refuses the note is handed over without one.
-        let _ = note(error, &head, &format!("{head}{attempts} in {elapsed:.3}s: {}", reason.as_str()));
+        let _ = note(error, &head, &format!("{head}{attempts} in {elapsed}: {}", reason.as_str()));
     }
 }
 

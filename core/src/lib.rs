@@ -100,6 +100,7 @@ pub use kernel::{
         Jitter, RetryDraft, RetryPolicy, Value, WhenOpen, Window, WindowRules,
     },
     retry::{Decision, Failure},
+    rounded::Rounded,
     tally::{Listed, Tally},
     time::{Instant, Span},
     trace::{SpanId, TraceContext, TraceId},

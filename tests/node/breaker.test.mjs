@@ -46,7 +46,7 @@ test('a rejection tells the breaker, the reason and the time', () => {
       assert.ok(error instanceof BreakerOpen)
       assert.deepEqual(
         [error.breaker, error.reason, error.retryAfterMs, error.message],
-        ['payments', 'open', 1000, 'breaker `payments` is open, retry after 1s'],
+        ['payments', 'open', 1000, 'breaker `payments` is open, retry after 1 s'],
       )
       return true
     },

@@ -211,7 +211,7 @@ test('the signal of an attempt says what ended it', async () => {
   })
   clock.advance('2s')
   assert.ok(signals[0].aborted && signals[0].reason instanceof AttemptTimeout)
-  assert.equal(signals[0].reason.message, 'attempt 1 of `g` timed out after 2s')
+  assert.equal(signals[0].reason.message, 'attempt 1 of `g` timed out after 2 s')
   await turn()
   clock.advance('1s')
   const error = await rejection(call)

@@ -68,7 +68,7 @@ test('the timeout of the outer attempt ends the inner call, as if its caller had
   clock.advance('1s')
   const error = await rejection(call)
   assert.ok(error instanceof AttemptTimeout)
-  assert.equal(error.message, 'attempt 1 of `outer` timed out after 1s')
+  assert.equal(error.message, 'attempt 1 of `outer` timed out after 1 s')
   assert.deepEqual([seen.aborted, seen.reason], [true, error])
   assert.deepEqual([outer.breaker.state, inner.breaker.state], ['open', 'closed'])
   await inner.drain()

@@ -299,7 +299,7 @@ test('an open breaker rejects without running the function', async () => {
   const error = await rejection(guard.call(() => assert.fail('it ran')))
   assert.ok(error instanceof BreakerOpen)
   assert.deepEqual([error.breaker, error.reason, error.retryAfterMs], ['g', 'open', 4998.5])
-  assert.equal(error.message, 'breaker `g` is open, retry after 4998500us')
+  assert.equal(error.message, 'breaker `g` is open, retry after 5 s')
   assert.equal(callInfo(error), undefined)
   clock.advance('5s')
   assert.equal(await guard.call(() => 'back'), 'back')
@@ -337,7 +337,7 @@ test('an attempt is cut at its timeout, also one that heeds nothing', async () =
   clock.advance('2s')
   const error = await rejection(call)
   assert.ok(error instanceof AttemptTimeout)
-  assert.equal(error.message, 'attempt 2 of `g` timed out after 2s')
+  assert.equal(error.message, 'attempt 2 of `g` timed out after 2 s')
   assert.deepEqual(callInfo(error), { attempts: 2, elapsedMs: 5000, stop: 'attempts_exhausted' })
 
   // What comes now is nobody's concern: no unhandled rejection, nothing counted.
@@ -395,7 +395,7 @@ test('the deadline cuts with the last own error as the cause', async () => {
   clock.advance('1s')
   const error = await rejection(call)
   assert.ok(error instanceof DeadlineExceeded)
-  assert.equal(error.message, 'call of `g` exceeded its deadline of 3s in attempt 2')
+  assert.equal(error.message, 'call of `g` exceeded its deadline of 3 s in attempt 2')
   assert.equal(error.cause, own)
   assert.deepEqual(callInfo(error), { attempts: 2, elapsedMs: 3000, stop: undefined })
   assert.equal(

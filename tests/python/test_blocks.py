@@ -52,7 +52,7 @@ def test_a_loop_raises_the_own_error_of_its_block(clock: ManualClock) -> None:
             with attempt:
                 raise ConnectionError(attempt.number - 1)
     assert frames(caught.value) == []
-    assert caught.value.__notes__ == ["guard `pay` gave up after 3 attempts in 2.000s: attempts_exhausted"]
+    assert caught.value.__notes__ == ["guard `pay` gave up after 3 attempts in 2 s: attempts_exhausted"]
     assert attempt.stop == "attempts_exhausted"
 
     async def main() -> None:

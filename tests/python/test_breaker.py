@@ -26,7 +26,7 @@ def test_it_opens_on_failures_and_closes_by_a_probe(way: str, clock: ManualClock
         call()
     assert not hasattr(caught.value, "__notes__")
     assert (breaker.state, breaker.reason, breaker.retry_after) == ("open", "consecutive_failures", 1.0)
-    with pytest.raises(BreakerOpen, match="breaker `db` is open, retry after 1s"):
+    with pytest.raises(BreakerOpen, match="breaker `db` is open, retry after 1 s"):
         call()
     assert flaky.calls == 1
     clock.advance(1)

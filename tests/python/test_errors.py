@@ -18,7 +18,7 @@ ERRORS = [
     (
         BreakerOpen("pay", "open", 1.5),
         "BREAKER_OPEN",
-        "breaker `pay` is open, retry after 1500ms",
+        "breaker `pay` is open, retry after 1.5 s",
         {"breaker": "pay", "reason": "open", "retry_after": 1.5},
     ),
     (
@@ -30,13 +30,13 @@ ERRORS = [
     (
         AttemptTimeout("pay", 2, 0.25),
         "ATTEMPT_TIMEOUT",
-        "attempt 2 of `pay` timed out after 250ms",
+        "attempt 2 of `pay` timed out after 250 ms",
         {"guard": "pay", "attempt": 2, "timeout": 0.25},
     ),
     (
         DeadlineExceeded("pay", 3, 10.0),
         "DEADLINE_EXCEEDED",
-        "call of `pay` exceeded its deadline of 10s in attempt 3",
+        "call of `pay` exceeded its deadline of 10 s in attempt 3",
         {"guard": "pay", "attempts": 3, "deadline": 10.0},
     ),
 ]

@@ -148,7 +148,7 @@ def test_an_opening_that_fails_counts_and_leaves_an_account(kind: str, clock: Ma
     opening = Opening(9)
     with pytest.raises(ConnectionError, match="opening 3") as caught:
         drains(guard, opening.now, opening.later)[kind]()
-    assert caught.value.__notes__ == ["guard `pay` gave up after 3 attempts in 0.000s: attempts_exhausted"]
+    assert caught.value.__notes__ == ["guard `pay` gave up after 3 attempts in 0 ms: attempts_exhausted"]
     assert len(frames(caught.value)) == 1
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert guard.breaker is not None

@@ -122,7 +122,7 @@ def test_calls_are_retried(library: str, clock: ManualClock) -> None:
         with pytest.raises(ConnectionError, match="call 3") as caught:
             await subject().acall(Failing(9))
         assert len(frames(caught.value)) == 1
-        assert caught.value.__notes__[0].startswith("guard `g` gave up after 3 attempts in 2.000s")
+        assert caught.value.__notes__[0].startswith("guard `g` gave up after 3 attempts in 2 s")
 
     RUNNERS[library](main)
 

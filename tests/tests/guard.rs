@@ -114,7 +114,7 @@ fn an_open_breaker_never_runs_the_function() {
     assert_eq!(error.code(), Some(ErrorCode::BreakerOpen));
     let Error::BreakerOpen(error) = error else { panic!("{error:?}") };
     assert_eq!((error.breaker.as_str(), error.retry_after), ("test", Some(Span::from_millis(700))));
-    assert_eq!(error.to_string(), "breaker `test` is open, retry after 700ms");
+    assert_eq!(error.to_string(), "breaker `test` is open, retry after 700 ms");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_blocking_attempt_that_takes_too_long_is_judged_as_cut() {
         (error.code(), stop(&error)),
         (Some(ErrorCode::AttemptTimeout), Some(StopReason::AttemptsExhausted))
     );
-    assert_eq!(error.to_string(), "attempt 3 of `test` timed out after 50ms");
+    assert_eq!(error.to_string(), "attempt 3 of `test` timed out after 50 ms");
     assert_eq!(error.account().unwrap().attempts, 3, "a timeout is retryable");
 }
 
@@ -223,7 +223,7 @@ fn the_deadline_that_cuts_an_attempt_ends_the_call() {
             Err::<(), _>(format!("failure {}", cx.attempt()))
         })
         .unwrap_err();
-    assert_eq!(error.to_string(), "call of `test` exceeded its deadline of 120ms in attempt 2");
+    assert_eq!(error.to_string(), "call of `test` exceeded its deadline of 120 ms in attempt 2");
     let state = guard.breaker().unwrap().state();
     assert_eq!(state, Position::Closed, "after a wait the cut is ignored: the caller had little time left");
     assert_eq!(error.into_own().as_deref(), Some("failure 1"), "the last failure is the cause");

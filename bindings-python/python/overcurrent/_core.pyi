@@ -403,7 +403,7 @@ def explain(error: BaseException, /) -> str | None:
         try:
             overcurrent.Guard("payments", retry=False).call(open, "/nowhere")
         except OSError as error:
-            print(overcurrent.explain(error))  # failed in 1 attempt within 0.1 ms, not tried again: …
+            print(overcurrent.explain(error))  # failed in 1 attempt within 104 us, not tried again: …
     """
 
 @final

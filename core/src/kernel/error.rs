@@ -9,11 +9,11 @@
 //! | `REGISTRY_FULL` | `RegistryFull` | a bounded registry has no room for a new key |
 //!
 //! Messages are lower case, without a full stop, with user input in backticks and a unit on every
-//! number. They are made here, once; the bindings pass them on.
+//! number. They are made here, once; the bindings pass them on. Durations in them are rounded; the fields are exact.
 
 use std::fmt;
 
-use super::{name::Name, outcome::RejectReason, time::Span};
+use super::{name::Name, outcome::RejectReason, rounded::Rounded, time::Span};
 
 /// A stable, machine-readable name of an error, the same in every language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,13 +73,13 @@ struct Hint(Option<Span>);
 
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |span| write!(f, ", retry after {span}"))
+        self.0.map_or(Ok(()), |span| write!(f, ", retry after {}", Rounded(span)))
     }
 }
 
 /// One attempt took longer than the policy's `attempt_timeout`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("attempt {attempt} of `{guard}` timed out after {timeout}")]
+#[error("attempt {attempt} of `{guard}` timed out after {}", Rounded(*timeout))]
 pub struct AttemptTimeout {
     /// The guard's name.
     pub guard: Name,
@@ -91,7 +91,7 @@ pub struct AttemptTimeout {
 
 /// The whole call took longer than the policy's `deadline`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("call of `{guard}` exceeded its deadline of {deadline} in attempt {attempts}")]
+#[error("call of `{guard}` exceeded its deadline of {} in attempt {attempts}", Rounded(*deadline))]
 pub struct DeadlineExceeded {
     /// The guard's name.
     pub guard: Name,
@@ -123,8 +123,8 @@ mod tests {
     fn a_rejection_says_when_to_come_back_where_that_is_known() {
         let refused =
             |reason, retry_after| BreakerOpen { breaker: "b".into(), reason, retry_after }.to_string();
-        let span = Some(Span::from_millis(3_200));
-        assert_eq!(refused(RejectReason::Open, span), "breaker `b` is open, retry after 3200ms");
+        let span = Some(Span::from_nanos(5_391_541_723));
+        assert_eq!(refused(RejectReason::Open, span), "breaker `b` is open, retry after 5.39 s");
         assert_eq!(refused(RejectReason::ForcedOpen, None), "breaker `b` is forced_open");
     }
 }

@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod policy;
 pub mod random;
 pub mod retry;
+pub mod rounded;
 pub mod tally;
 pub mod time;
 pub mod trace;

@@ -79,7 +79,8 @@ impl From<Span> for Duration {
     }
 }
 
-/// Shown in the largest unit that leaves no fraction: `250ms`, `3s`, `1500001ns`.
+/// Shown as a policy has it, in the largest unit that leaves no fraction: `250ms`, `3s`, `1500001ns`. For people there is
+/// [`Rounded`](super::rounded::Rounded).
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u64, &str); 6] = [

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::words::{Plural, Rounded};
+use super::words::Plural;
 use crate::kernel::{
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded},
     outcome::{RejectReason, StopReason},
+    rounded::Rounded,
     time::Span,
 };
 
@@ -84,7 +85,7 @@ mod tests {
                 open(RejectReason::ForcedOpen, None),
             ],
             [
-                "not called: breaker `b` was open, for 3.2 s more when it was asked",
+                "not called: breaker `b` was open, for 3.25 s more when it was asked",
                 "not called: breaker `b` was half open, with all of its probes out",
                 "not called: breaker `b` was forced open",
             ]
@@ -95,7 +96,7 @@ mod tests {
             "attempt 2 of `g` was cut after 2 s, not tried again: the retry budget was used up"
         );
         let deadline = DeadlineExceeded { guard: "g".into(), attempts: 1, deadline: Span::from_secs(90) };
-        assert_eq!(deadline.explain(), "the call of `g` had 1.5 min and used them up, in 1 attempt");
+        assert_eq!(deadline.explain(), "the call of `g` had 90 s and used them up, in 1 attempt");
         assert_eq!(given_up(3, Span::from_millis(450), None), "failed in 3 attempts within 450 ms");
         for stop in StopReason::ALL {
             assert!(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{Percent, Plural, Rounded};
+use super::words::{Percent, Plural};
 use crate::kernel::{
     breaker::{Probes, State},
     name::Name,
@@ -11,6 +11,7 @@ use crate::kernel::{
         breaker::BreakerPolicy,
         window::{Window, WindowRules},
     },
+    rounded::Rounded,
     time::{Instant, Span},
     window::Counts,
 };

@@ -1,8 +1,8 @@
-//! Numbers as people read them. Durations are rounded to a digit after the point.
+//! Numbers as people read them.
 
 use std::fmt;
 
-use crate::kernel::time::{Ppm, Span};
+use crate::kernel::time::Ppm;
 
 /// A count of something.
 pub(super) struct Plural(pub(super) u64, pub(super) &'static str);
@@ -33,44 +33,9 @@ impl fmt::Display for Percent {
     }
 }
 
-/// A duration with one digit after the point, at most, in the unit that suits it: `3.2 s`, `450 ms`, `2 min`.
-#[derive(Clone, Copy)]
-pub(super) struct Rounded(pub(super) Span);
-
-impl fmt::Display for Rounded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] =
-            [(3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms")];
-        let nanos = self.0.as_nanos();
-        let (size, unit) = UNITS.into_iter().find(|(size, _)| nanos >= *size).unwrap_or((1_000_000, "ms"));
-        let tenths = (nanos / (size / 10)).saturating_add(u64::from(nanos % (size / 10) >= size / 20));
-        match (tenths / 10, tenths % 10) {
-            (whole, 0) => write!(f, "{whole} {unit}"),
-            (whole, part) => write!(f, "{whole}.{part} {unit}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_a_digit_after_the_point_at_most() {
-        for (nanos, shown) in [
-            (0, "0 ms"),
-            (40_000, "0 ms"),
-            (50_000, "0.1 ms"),
-            (999_900_000, "999.9 ms"),
-            (1_000_000_000, "1 s"),
-            (3_249_999_999, "3.2 s"),
-            (3_250_000_000, "3.3 s"),
-            (60_000_000_000, "1 min"),
-            (5_400_000_000_000, "1.5 h"),
-        ] {
-            assert_eq!(Rounded(Span::from_nanos(nanos)).to_string(), shown);
-        }
-    }
 
     #[test]
     fn a_share_has_no_more_digits_than_it_needs() {
