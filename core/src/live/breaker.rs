@@ -6,7 +6,7 @@ use super::{
     clock::{Clock, Timer},
     counts::BreakerCounts,
     current::caller,
-    events::{About, Course, Filter, Source, tell},
+    events::{About, Course, Filter, Source, tell, tell_rejection},
     snapshot::Snapshot,
     stream::Stream,
 };
@@ -284,14 +284,15 @@ impl Breaker {
     /// Tells of a rejection, of a call through a guard or through the breaker alone.
     pub(crate) fn rejected(&self, rejection: Rejection, asking: Option<Asking<'_>>) {
         self.counts.rejected(rejection.reason);
-        tell(|| {
+        let nth = || self.course.reject();
+        tell_rejection(nth, |nth| {
             let about = About { guard: asking.map_or(0, |asking| asking.source.known()), ..self.about() };
             let event = Event::Reject {
                 breaker: self.name.clone(),
                 caller: Asking::caller(asking),
                 reason: rejection.reason,
                 retry_after: rejection.retry_after,
-                nth: self.course.reject(),
+                nth,
             };
             (about, event)
         });

@@ -22,7 +22,7 @@ mod subscription;
 
 pub(crate) use course::Course;
 pub(crate) use filter::{About, Source};
-pub(crate) use hub::tell;
+pub(crate) use hub::{tell, tell_rejection};
 
 pub use filter::Filter;
 pub use subscription::{InPlace, Listening, Subscription, subscribe, subscribe_in_place, subscribe_with};

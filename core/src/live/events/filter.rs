@@ -78,6 +78,11 @@ impl Filter {
         Self { first_rejections: true, ..self }
     }
 
+    /// Whether it lets rejections through that are not the first ones, of whichever breakers it hears.
+    pub(super) const fn takes_repeated(self) -> bool {
+        !self.first_rejections
+    }
+
     /// Whether it lets an event through; `repeated` is a rejection that is not the first one.
     pub(super) fn takes(self, about: About, repeated: bool) -> bool {
         let ours = |wanted: u32, is: u32| wanted != 0 && wanted == is;

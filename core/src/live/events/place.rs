@@ -34,7 +34,7 @@ thread_local! {
 
 /// A listener, and what it wants to hear.
 pub(super) struct Ear {
-    filter: Filter,
+    pub(super) filter: Filter,
     listener: Box<dyn Fn(&Event) + Send + Sync>,
     panics: AtomicU64,
 }
