@@ -13,8 +13,8 @@ use std::{
 
 use overcurrent::{
     BreakerOpen, BreakerPolicy, BudgetPolicy, Clock, Error, ErrorCode, Failure, Guard, GuardBuilder,
-    ManualClock, OpenReason, Position, RejectReason, RetryPolicy, Sleep, Span, Standard, StopReason, Verdict,
-    WhenOpen,
+    LoadError, ManualClock, OpenReason, Position, RejectReason, RetryPolicy, Sleep, Span, Standard,
+    StopReason, Surrounds, Verdict, WhenOpen,
 };
 
 const fn ms(millis: u64) -> Duration {
@@ -280,6 +280,31 @@ fn a_shared_breaker_must_outlast_the_guards_attempts() {
     assert_eq!(error.path, "breaker.probe_timeout");
     let guard = Guard::builder("test").attempt_timeout(ms(900)).shared_breaker(breaker).build().unwrap();
     assert_eq!(guard.breaker().unwrap().name(), "shared");
+}
+
+#[test]
+fn a_guard_of_a_policy_file_takes_what_its_caller_brings_and_measures_if_asked() {
+    let path = std::env::temp_dir().join(format!("overcurrent-brought-{}.toml", std::process::id()));
+    std::fs::write(&path, "[policy.test]\nattempt_timeout = '2s'\nretry = false").unwrap();
+    let load = |brought| Guard::from_file_with(&path, "test", brought);
+    let clock = ManualClock::new();
+    let on_clock =
+        || Surrounds { clock: Some(Arc::new(clock.clone())), durations: true, ..Surrounds::default() };
+    let (plain, measuring) = (Guard::from_file(&path, "test").unwrap(), load(on_clock()).unwrap());
+    assert!(!plain.measures_durations());
+    assert_eq!(plain.policy(), measuring.policy());
+    let paid = measuring.call(|_| {
+        clock.advance(ms(70));
+        Ok::<_, ()>("paid")
+    });
+    assert_eq!(paid.unwrap(), "paid");
+    assert_eq!(measuring.metrics().durations.unwrap().sum, Span::from_millis(70));
+    let short = BreakerPolicy::draft().probe_timeout(ms(1_000)).build().unwrap();
+    let breaker = Some(Arc::new(overcurrent::Breaker::new("shared", short)));
+    let error = load(Surrounds { breaker, ..on_clock() }).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert!(error.to_string().starts_with("invalid policy at `breaker.probe_timeout`"), "{error}");
+    assert!(matches!(load(on_clock()), Err(LoadError::Unreadable(_))));
 }
 
 /// Sleeping moves the clock on at once, unless the test holds it.

@@ -115,7 +115,29 @@ impl Guard {
     /// [`LoadError`] where the file cannot be read or holds no such valid policy.
     #[cfg(any(feature = "toml", feature = "json"))]
     pub fn from_file(path: impl AsRef<Path>, name: &str) -> Result<Self, LoadError> {
-        Ok(Self::new(name, Self::policy_in_file(path, name)?))
+        Self::from_file_with(path, name, Surrounds::default())
+    }
+
+    /// [`Self::from_file`], with what the caller brings along, or wants measured. For a policy in a text there is
+    /// [`Self::with`].
+    ///
+    /// ```
+    /// use overcurrent::{Guard, Surrounds};
+    ///
+    /// # let path = std::env::temp_dir().join(format!("overcurrent-{}.toml", std::process::id()));
+    /// # std::fs::write(&path, "[policy.payments]\ndeadline = '5s'")?;
+    /// let measuring = Surrounds { durations: true, ..Surrounds::default() };
+    /// let payments = Guard::from_file_with(&path, "payments", measuring)?;
+    /// assert!(payments.measures_durations());
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::from_file`], and as [`Self::with`] where the shared breaker does not fit the policy.
+    #[cfg(any(feature = "toml", feature = "json"))]
+    pub fn from_file_with(path: impl AsRef<Path>, name: &str, brought: Surrounds) -> Result<Self, LoadError> {
+        Ok(Self::with(name, Self::policy_in_file(path, name)?, brought, Dialect::Rust)?)
     }
 
     /// The policy that [`Self::from_file`] would take.
@@ -348,7 +370,8 @@ pub struct Surrounds {
     pub breaker: Option<Arc<Breaker>>,
     /// A budget shared with others, on the same clock.
     pub budget: Option<Arc<Budget>>,
-    /// Whether to measure how long calls take, which reads a precise clock twice a call.
+    /// Whether to measure how long calls take, for `overcurrent_call_duration_seconds`, which reads a precise clock twice
+    /// a call.
     pub durations: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use overcurrent::{Breaker, Dialect, Failure, Guard, Position, Surrounds, Verdict};
+use overcurrent::{Breaker, Failure, Guard, Position, Surrounds, Verdict};
 use overcurrent_outage::line::State;
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 
@@ -26,9 +26,8 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn load(policy: &Path) -> Result<Self, Box<dyn Error>> {
-        let policy = Guard::policy_in_file(policy, "upstream")?;
         let measuring = Surrounds { durations: true, ..Surrounds::default() };
-        let guard = Arc::new(Guard::with("upstream", policy, measuring, Dialect::Rust)?);
+        let guard = Arc::new(Guard::from_file_with(policy, "upstream", measuring)?);
         overcurrent::register(&guard);
         let breaker = Arc::clone(guard.breaker().ok_or("the policy has no breaker")?);
         Ok(Self { guard, breaker })
