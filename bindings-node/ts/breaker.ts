@@ -8,7 +8,7 @@ import { GRAIN } from './coarse.js'
 import { accepted, refuse, rejected, type BreakerOpen } from './errors.js'
 import type { BreakerEvents } from './event.js'
 import { tell } from './hearing.js'
-import { HOOKS, Judge, SUCCESS, type JudgeOptions } from './judge.js'
+import { ENDINGS, HOOKS, Judge, SUCCESS, type JudgeOptions, type Result } from './judge.js'
 import { Listeners } from './listeners.js'
 import { metricsOf, type Metrics } from './metrics.js'
 import { native, own } from './native.js'
@@ -16,8 +16,9 @@ import { OURS, live, without, type LiveOptions } from './options.js'
 import type { BreakerPolicy, Duration } from './policy.js'
 import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, on } from './switch.js'
+import { tracer, type AttemptSpan } from './tracer.js'
 import type { OpenReason, State } from './words.js'
-import { rejectSoon, wrapped } from './wrap.js'
+import { cameTo, rejectSoon, wrapped } from './wrap.js'
 
 export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
 
@@ -117,9 +118,21 @@ export class BreakerCore {
 
   record(epoch: number, outcome: Outcome, granted: number, took: number): void {
     attend()
+    this.#settle(epoch, outcome, granted, took)
+    tell()
+  }
+
+  /** What an attempt with a span came to. */
+  ended(epoch: number, granted: number, result: Result, span: AttemptSpan): void {
+    const threw = 'error' in result
+    const verdict = threw ? this.judge.error(result.error) : this.judge.value(result.value)
+    const ended = () => span.end(ENDINGS[verdict]!, threw ? result.error : result.value)
+    told(() => this.#settle(epoch, OUTCOMES[verdict]!, granted, NaN), span, ended)
+  }
+
+  #settle(epoch: number, outcome: Outcome, granted: number, took: number): void {
     const until = native.settle(this.handle, epoch, outcome, granted, took, this.time.now())
     if (outcome === OUTCOME.success) this.cells?.allow(epoch, until)
-    tell()
   }
 }
 
@@ -153,8 +166,18 @@ function plain<T>(core: BreakerCore, fn: () => T, epoch: number): Promise<Awaite
 /** A call that the core must admit. */
 function asked<T>(core: BreakerCore, fn: () => T): Promise<Awaited<T>> {
   const epoch = core.acquire()
-  if (typeof epoch === 'number') return full(core, fn, epoch)
-  return new Promise((_, reject) => rejectSoon(reject, epoch))
+  if (typeof epoch !== 'number') return new Promise((_, reject) => rejectSoon(reject, epoch))
+  const span = tracer?.begin(undefined, core, 1)
+  return span === undefined ? full(core, fn, epoch) : spanned(core, fn, epoch, span)
+}
+
+/** A call that a tracer is told of: the core decides about all of it. */
+async function spanned<T>(core: BreakerCore, fn: () => T, epoch: number, span: AttemptSpan): Promise<Awaited<T>> {
+  const granted = core.granted()
+  const result = await cameTo(() => span.run(fn))
+  core.ended(epoch, granted, result, span)
+  if ('error' in result) throw result.error
+  return result.value as Awaited<T>
 }
 
 /** Any other call. */

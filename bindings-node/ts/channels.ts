@@ -29,12 +29,13 @@ export function attend(attempt?: AttemptSpan): void {
   listener = wanted ? listen(undefined, { deref: () => publisher }) : undefined
 }
 
-/** A decision that is told of. */
-export function told<T>(decide: () => T): T {
-  attend()
+/** A decision that is told of; about an attempt with a span, which `ended` ends, if it is given. */
+export function told<T>(decide: () => T, attempt?: AttemptSpan, ended?: () => void): T {
+  attend(attempt)
   try {
     return decide()
   } finally {
+    ended?.()
     tell()
   }
 }

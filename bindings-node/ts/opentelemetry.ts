@@ -119,16 +119,18 @@ class Spans implements Tracer {
     })
   }
 
-  begin(guard: string, breaker: Admitting | undefined, attempt: number): Spanned | undefined {
+  begin(guard: string | undefined, breaker: Admitting | undefined, attempt: number): Spanned | undefined {
     return this.#trying(() => {
       const parent = this.#parent()
-      const attributes: Attributes = { 'overcurrent.guard': guard, 'overcurrent.attempt': attempt }
+      const attributes: Attributes = { 'overcurrent.attempt': attempt }
+      if (guard !== undefined) attributes['overcurrent.guard'] = guard
       if (breaker !== undefined) {
         attributes['overcurrent.breaker'] = breaker.name
         attributes['overcurrent.breaker.state'] = native.breakerState(breaker.handle)
       }
       if (attempt > 1) attributes['http.request.resend_count'] = attempt - 1
-      const span = this.#tracer.startSpan(`${guard} attempt`, { kind: SpanKind.CLIENT, attributes }, parent)
+      const name = `${guard ?? breaker?.name ?? 'retry'} attempt`
+      const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, parent)
       return new Spanned(span, trace.setSpan(parent, span), this.#reporter)
     })
   }
@@ -193,8 +195,9 @@ export class Instrumentation {
 }
 
 /**
- * Has a span made of each attempt of a guard, until it is closed: a child of the caller's, active while the function of
- * the attempt runs, and named after the guard (`payments attempt`). What is decided is added to it as events; where no
+ * Has a span made of each attempt of a guard, of a breaker or a retry alone, until it is closed: a child of the caller's,
+ * active while the function of the attempt runs, and named after the guard, else the breaker (`payments attempt`), else
+ * `retry attempt`. What is decided is added to it as events; where no
  * attempt runs (a rejection, say) to the span that is active then. The events and log lines of a call carry the
  * identifiers of these spans.
  *

@@ -5,13 +5,14 @@ import { Budget, BudgetCore, budgetOf } from './budget.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { accepted, note } from './errors.js'
-import { FINAL, Judge, RETRYABLE, type JudgeOptions, type Result } from './judge.js'
+import { ENDINGS, FINAL, Judge, RETRYABLE, type JudgeOptions, type Result } from './judge.js'
 import { native, own } from './native.js'
 import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
 import type { Backoff, BudgetPolicy, Duration, Jitter } from './policy.js'
 import { disabled, instant, on } from './switch.js'
+import { tracer, type AttemptSpan, type Tracer } from './tracer.js'
 import type { StopReason } from './words.js'
-import { wrapped } from './wrap.js'
+import { cameTo, wrapped } from './wrap.js'
 
 /** How to retry. */
 export interface RetryPolicy {
@@ -42,12 +43,19 @@ export interface Failure {
   readonly hint?: Duration | null | undefined
 }
 
+/** Decides what follows an attempt with a span, which `ended` ends. */
+let decide: (call: RetryCall, failure: Failure, span: AttemptSpan | undefined, ended: () => void) => Decision
+
 /** The retries of one call. */
 export class RetryCall {
   readonly #handle: number
   readonly #time: Time
   /** Whether it goes straight through: it ends with its first failure, and nobody hears of that. */
   readonly #through: boolean
+
+  static {
+    decide = (call, failure, span, ended) => call.#decide(failure, span, ended)
+  }
 
   /** @internal */
   constructor(handle: number, time: Time, through: boolean) {
@@ -57,10 +65,14 @@ export class RetryCall {
   }
 
   /** Decides what follows an attempt that failed now. The caller does the waiting. */
-  failed({ retryable = true, hint }: Failure = {}): Decision {
+  failed(failure: Failure = {}): Decision {
+    return this.#decide(failure)
+  }
+
+  #decide({ retryable = true, hint }: Failure, span?: AttemptSpan, ended?: () => void): Decision {
     if (this.#through) return { stop: 'attempts_exhausted' }
     const now = this.#time.now()
-    const decision = told(() => accepted(native.retryFailed(this.#handle, retryable, hint, now)))
+    const decision = told(() => accepted(native.retryFailed(this.#handle, retryable, hint, now)), span, ended)
     return typeof decision === 'string' ? { stop: decision as StopReason } : decision
   }
 }
@@ -148,14 +160,15 @@ export class Retry {
     const retry = on === 0 ? this : this.#acting()
     const time = on !== 0 && instant.isOn ? retry.#time.skipping() : retry.#time
     const deadline = options?.deadline
-    return deadline == null ? retry.#first(fn, time) : retry.#bounded(fn, time, deadline)
+    const by = on === 0 || retry === through ? undefined : tracer
+    return deadline == null && by === undefined ? retry.#first(fn, time) : retry.#asked(fn, time, deadline, by)
   }
 
   /** The first attempt of a call without a deadline: the core hears of it once it has failed. */
   #first<T>(fn: Fn<T>, time: Time): Promise<Awaited<T>> {
     if (this.#budget !== undefined) budgetOf(this.#budget).deposit()
     const started = time.coarse()
-    const goOn = (result: Result) => this.#goOn(fn, time, started, undefined, 1, result)
+    const goOn = (result: Result) => this.#goOn({ fn, time, started, by: undefined }, undefined, 1, result)
     let value
     try {
       value = fn({ attempt: 1 })
@@ -166,36 +179,41 @@ export class Retry {
     return Promise.resolve(value).then(returned, (error: unknown) => goOn({ error }))
   }
 
-  async #bounded<T>(fn: Fn<T>, time: Time, deadline: Duration): Promise<Awaited<T>> {
+  /** A call that the core hears of when it begins: with a deadline, or with a tracer that is told of its attempts. */
+  async #asked<T>(
+    fn: Fn<T>,
+    time: Time,
+    deadline: Duration | null | undefined,
+    by: Tracer | undefined,
+  ): Promise<Awaited<T>> {
     const call = this.#begin(deadline, time)
-    const started = time.now()
-    return this.#goOn(fn, time, started, call, 1, await attempted(fn, 1))
+    const series = { fn, time, started: time.now(), by }
+    return this.#goOn(series, call, 1, await attempted(series, 1))
   }
 
   /** Goes on after an attempt that came to `result`. */
-  async #goOn<T>(
-    fn: Fn<T>,
-    time: Time,
-    started: number,
-    call: RetryCall | undefined,
-    attempt: number,
-    result: Result,
-  ): Promise<Awaited<T>> {
+  async #goOn<T>(series: Series<T>, call: RetryCall | undefined, attempt: number, result: Came): Promise<Awaited<T>> {
+    const { time, started } = series
     for (;;) {
+      const { span } = result
       const threw = 'error' in result
       const verdict = threw ? this.#judge.error(result.error) : this.#judge.value(result.value)
+      const came = threw ? result.error : result.value
+      const ended = () => span?.end(ENDINGS[verdict]!, came)
       let decision: Decision | undefined
       if (verdict === RETRYABLE || verdict === FINAL) {
         call ??= new RetryCall(native.series(this.#handle), time, this === through)
-        decision = call.failed({ retryable: verdict === RETRYABLE, hint: this.#judge.given })
+        decision = decide(call, { retryable: verdict === RETRYABLE, hint: this.#judge.given }, span, ended)
+      } else {
+        ended()
       }
       if (decision?.waitNs === undefined) {
-        if (!threw) return result.value as Awaited<T>
-        note(result.error, { attempts: attempt, elapsedMs: (time.now() - started) / 1e6, stop: decision?.stop })
-        throw result.error
+        if (!threw) return came as Awaited<T>
+        note(came, { attempts: attempt, elapsedMs: (time.now() - started) / 1e6, stop: decision?.stop })
+        throw came
       }
       await time.sleep(decision.waitNs, this.#ref)
-      result = await attempted(fn, ++attempt)
+      result = await attempted(series, ++attempt)
     }
   }
 
@@ -207,13 +225,22 @@ export class Retry {
   }
 }
 
-/** What an attempt came to. */
-async function attempted<T>(fn: Fn<T>, attempt: number): Promise<Result> {
-  try {
-    return { value: await fn({ attempt }) }
-  } catch (error) {
-    return { error }
-  }
+/** What is the same in every attempt of a call. */
+interface Series<T> {
+  readonly fn: Fn<T>
+  readonly time: Time
+  readonly started: number
+  /** Who is told of them. */
+  readonly by: Tracer | undefined
+}
+
+/** What an attempt came to, and its span, if it has one. */
+type Came = Result & { readonly span?: AttemptSpan | undefined }
+
+async function attempted<T>({ fn, by }: Series<T>, attempt: number): Promise<Came> {
+  const span = by?.begin(undefined, undefined, attempt)
+  const run = () => fn({ attempt })
+  return { ...(await cameTo(span === undefined ? run : () => span.run(run))), span }
 }
 
 /** The budget of a handle that was made natively. */

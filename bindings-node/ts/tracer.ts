@@ -32,8 +32,8 @@ export interface AttemptSpan {
 export interface Tracer {
   /** The span that is active here. */
   active(): Ids | undefined
-  /** Begins an attempt of a guard's, which its breaker has admitted; numbered from 1. */
-  begin(guard: string, breaker: Admitting | undefined, attempt: number): AttemptSpan | undefined
+  /** Begins an attempt, numbered from 1, of a guard or of what is alone, which the breaker, if there is one, has admitted. */
+  begin(guard: string | undefined, breaker: Admitting | undefined, attempt: number): AttemptSpan | undefined
   /** Something was decided, about what is active here. */
   decided(): void
   /** The headers that carry what is active here on. */

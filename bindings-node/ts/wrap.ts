@@ -2,6 +2,8 @@
  * Functions that run another one under a guard, a breaker or a retry, and what they return.
  */
 
+import type { Result } from './judge.js'
+
 /** Refuses what is no function. */
 export function callable(fn: unknown): void {
   if (typeof fn !== 'function') throw new TypeError('a function is needed')
@@ -22,6 +24,15 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
  */
 export function rejectSoon(reject: (reason: unknown) => void, error: Error): void {
   void Promise.resolve(error).then(reject)
+}
+
+/** What a function came to, once its promise has settled. */
+export async function cameTo(fn: () => unknown): Promise<Result> {
+  try {
+    return { value: await fn() }
+  } catch (error) {
+    return { error }
+  }
 }
 
 /** `fn` run by `call`, with its parameters, its `this`, its name and its length. */

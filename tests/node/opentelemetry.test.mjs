@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, test } from 'node:test'
 import { SpanKind, SpanStatusCode, context, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
-import { Breaker, Guard, ManualClock, TraceContext, compose, constant, subscribe } from 'overcurrent'
+import { Breaker, Guard, ManualClock, Retry, TraceContext, callInfo, compose, constant, subscribe } from 'overcurrent'
 import { instrument } from 'overcurrent/opentelemetry'
+import { disabled } from 'overcurrent/testing'
 import { fakeTime, rejection, turn } from './tools.mjs'
 
 const exporter = new InMemorySpanExporter()
@@ -99,14 +100,118 @@ test('what was decided stands with the attempt, and with the caller where none r
   assert.deepEqual([reject.attributes['overcurrent.reason'], reject.attributes['overcurrent.retry_after']], ['open', 5])
 })
 
-test('a breaker alone tells the caller’s span', async () => {
-  const breaker = new Breaker('b', { consecutiveFailures: 1 })
-  await within('caller', async () => {
-    assert.equal(await breaker.call(() => 'well'), 'well')
+test('a breaker alone has spans of its name', async () => {
+  const breaker = new Breaker('b', { consecutiveFailures: 1, ignore: TypeError })
+  const seen = []
+  const caller = await within('caller', async () => {
+    assert.equal(
+      await breaker.call(async () => {
+        seen.push(trace.getActiveSpan().spanContext().spanId)
+        await turn()
+        seen.push(trace.getActiveSpan().spanContext().spanId)
+        return 'well'
+      }),
+      'well',
+    )
+    assert.equal(await breaker.wrap(() => 'wrapped')(), 'wrapped')
+    await rejection(breaker.call(() => Promise.reject(new TypeError())))
     await rejection(breaker.call(fail))
     await rejection(breaker.call(fail))
   })
-  assert.deepEqual(events(exported('caller')), ['state_change', 'reject'])
+  const spans = attempts()
+  const of = { 'overcurrent.attempt': 1, 'overcurrent.breaker': 'b', 'overcurrent.breaker.state': 'closed' }
+  const came = outcome => ({ ...of, 'overcurrent.outcome': outcome })
+  assert.deepEqual(
+    spans.map(({ name, attributes }) => [name, attributes]),
+    [
+      ['b attempt', came('success')],
+      ['b attempt', came('success')],
+      ['b attempt', { ...came('ignored'), 'error.type': 'TypeError' }],
+      ['b attempt', { ...came('failure'), 'error.type': 'ECONNREFUSED' }],
+    ],
+  )
+  assert.ok(spans.every(span => span.parentSpanContext.spanId === caller.spanId))
+  assert.deepEqual(seen, Array(2).fill(spans[0].spanContext().spanId))
+  assert.deepEqual(spans.map(events), [[], [], [], ['state_change']])
+  assert.deepEqual(events(exported('caller')), ['reject'])
+})
+
+test('a retry alone has spans, and counts them', async () => {
+  const retry = new Retry({ ...policy.retry, clock: new ManualClock(), ignore: TypeError })
+  const calls = [
+    () => retry.call(({ attempt }) => (attempt < 3 ? fail() : 'well')),
+    () => retry.call(async () => fail(), { deadline: '1500ms' }),
+    () => rejection(retry.call(() => Promise.reject(new TypeError()))),
+  ]
+  const caller = await within('caller', async () => {
+    assert.equal(await calls[0](), 'well')
+    assert.equal((await rejection(calls[1]())).code, 'ECONNREFUSED')
+    await calls[2]()
+  })
+  const spans = attempts()
+  assert.ok(spans.every(span => span.name === 'retry attempt' && span.parentSpanContext.spanId === caller.spanId))
+  assert.deepEqual(
+    spans.map(({ attributes }) => attributes['overcurrent.attempt']),
+    [1, 2, 3, 1, 2, 1],
+  )
+  assert.deepEqual(spans[2].attributes, {
+    'overcurrent.attempt': 3,
+    'http.request.resend_count': 2,
+    'overcurrent.outcome': 'success',
+  })
+  assert.deepEqual(spans.map(events), [['retry'], ['retry'], [], ['retry'], ['give_up'], []])
+  assert.deepEqual(spans[0].events[0].attributes, {
+    'overcurrent.attempt': 1,
+    'overcurrent.wait': 1,
+    'overcurrent.origin': 'backoff',
+  })
+  assert.deepEqual(events(exported('caller')), [])
+})
+
+test('what parts alone tell names the span of the attempt, whoever runs beside it', async () => {
+  const heard = []
+  const subscription = subscribe(event => heard.push(event))
+  const breaker = new Breaker('b', { consecutiveFailures: 2 })
+  const retry = new Retry({ maxAttempts: 2, backoff: 'none' })
+  const late = async () => (await turn(), fail())
+  const calls = [0, 1].flatMap(() => [breaker, retry]).map(part => within('caller', () => rejection(part.call(late))))
+  const callers = await Promise.all(calls)
+  subscription.close()
+  const spans = attempts()
+  assert.deepEqual(spans.map(({ name }) => name).sort(), [...Array(2).fill('b attempt'), ...Array(4).fill('retry attempt')])
+  assert.deepEqual(heard.map(({ name }) => name).sort(), ['giveUp', 'giveUp', 'retry', 'retry', 'stateChange'])
+  for (const { name, traceId, spanId } of heard) {
+    const span = spans.find(span => span.spanContext().spanId === spanId)
+    assert.ok(callers.some(caller => caller.traceId === traceId && caller.spanId === span?.parentSpanContext.spanId), name)
+    assert.equal(span.events.length, 1)
+  }
+})
+
+test('parts alone that are traced decide as they do untraced', async () => {
+  const parts = () => {
+    const retry = new Retry({ maxAttempts: 2, clock: new ManualClock(), seed: 1n, budget: { ratio: 0, minPerSecond: 0, burst: 1 } })
+    return [new Breaker('b', { consecutiveFailures: 1, slowCall: '1s', window: { calls: 1 }, clock: new ManualClock() }), retry]
+  }
+  const come = async () => {
+    const [breaker, retry] = parts()
+    const seen = []
+    for (const fn of [() => 'well', fail, fail]) {
+      for (const part of [breaker, retry]) seen.push(await part.call(fn).catch(error => [error.code, callInfo(error)]))
+      seen.push(breaker.state, retry.budget.tokensMicro)
+    }
+    return seen
+  }
+  const traced = await come()
+  tracing.close()
+  assert.deepEqual(await come(), traced)
+})
+
+test('what is switched off has no spans', async () => {
+  const off = disabled()
+  assert.equal(await new Breaker('b').call(() => 'well'), 'well')
+  await rejection(new Retry().call(fail))
+  await rejection(guarded().call(fail))
+  off[Symbol.dispose]()
   assert.deepEqual(attempts(), [])
 })
 
