@@ -307,6 +307,15 @@ def test_a_deadline_has_the_last_error_as_its_cause(way: str, clock: ManualClock
     assert isinstance(caught.value, TimeoutError)
 
 
+def test_a_deadline_names_the_attempt_that_timed_out_before_it(clock: ManualClock) -> None:
+    retry: Any = {"max_attempts": 9, "backoff": "none"}
+    guard = Guard("pay", clock=clock, deadline="5s", attempt_timeout="2s", retry=retry)
+    with pytest.raises(DeadlineExceeded) as caught:
+        guard.call(lambda: clock.advance("2s"))
+    assert str(caught.value) == "call of `pay` exceeded its deadline of 5s in attempt 3"
+    assert str(caught.value.__cause__) == "attempt 2 of `pay` timed out after 2s"
+
+
 def test_a_blocking_function_is_judged_when_it_returns(clock: ManualClock) -> None:
     guard = Guard("pay", clock=clock, attempt_timeout="1s", retry=False)
 

@@ -230,6 +230,21 @@ fn the_deadline_that_cuts_an_attempt_ends_the_call() {
 }
 
 #[test]
+fn a_deadline_names_the_attempt_that_timed_out_before_it() {
+    let clock = ManualClock::new();
+    let guard = builder(&clock).attempt_timeout(ms(50)).deadline(ms(170)).build().unwrap();
+    let error = guard
+        .call(|_| {
+            clock.advance(ms(50));
+            Ok::<_, String>("too late")
+        })
+        .unwrap_err();
+    assert_eq!(error.to_string(), "call of `test` exceeded its deadline of 170ms in attempt 2");
+    let Error::DeadlineExceeded { cause: Some(cause), .. } = error else { panic!("{error}") };
+    assert_eq!(cause.to_string(), "attempt 1 of `test` timed out after 50ms");
+}
+
+#[test]
 fn a_deadline_that_cuts_the_first_attempt_is_the_dependencys_failure() {
     let clock = ManualClock::new();
     let breaker = BreakerPolicy::consecutive_failures(1);

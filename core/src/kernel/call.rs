@@ -161,6 +161,8 @@ pub struct Call {
     started: Instant,
     deadline: Option<Instant>,
     attempts: u32,
+    /// The last attempt that its own timeout cut.
+    timed_out: u32,
     once: bool,
     waited: bool,
     retries: Attempts,
@@ -183,6 +185,7 @@ impl Call {
             started: now,
             deadline: policy.deadline.map(|deadline| now.after(deadline)),
             attempts: 0,
+            timed_out: 0,
             once: false,
             waited: false,
             retries: Attempts::default(),
@@ -288,6 +291,7 @@ impl Call {
     pub fn cut(&mut self, policy: &GuardPolicy, surroundings: &impl Surroundings, now: Instant) -> Settled {
         match self.running.and_then(|running| running.cut) {
             Some((which @ Cut::Attempt, _)) => {
+                self.timed_out = self.attempts;
                 self.timed_out(which, policy, surroundings);
                 self.finish(surroundings, Outcome::Failure, Ending::Timeout, now);
                 let step = self.failed(policy, surroundings, Failure::RETRYABLE, now);
@@ -375,6 +379,11 @@ impl Call {
     /// How many attempts have begun.
     pub const fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The last attempt that its own timeout cut, from 1; 0 where none was.
+    pub const fn last_timed_out(&self) -> u32 {
+        self.timed_out
     }
 
     /// The time since the call began.

@@ -264,11 +264,11 @@ impl Guard {
         BreakerOpen { breaker: breaker.clone(), reason: rejection.reason, retry_after: rejection.retry_after }
     }
 
-    /// The error of an attempt that its timeout cut.
+    /// The error of the last attempt that its timeout cut.
     pub fn attempt_timeout(&self, call: &Call) -> AttemptTimeout {
         AttemptTimeout {
             guard: self.name.clone(),
-            attempt: call.attempts(),
+            attempt: call.last_timed_out(),
             timeout: self.policy.attempt_timeout.unwrap_or_default(),
         }
     }
