@@ -6,14 +6,16 @@ import asyncio
 import gc
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from conftest import WAYS, Flaky, turns, ways
 from overcurrent import Breaker, BreakerOpen, InvalidPolicy, ManualClock
+from overcurrent._breaker import _under_way
 
 ONE: Any = {"consecutive_failures": 1, "cooldown": "1s", "cooldown_jitter": 0}
 
@@ -111,6 +113,66 @@ def test_a_block_can_be_on_an_exit_stack(clock: ManualClock) -> None:
     with pytest.raises(ConnectionError):
         asyncio.run(fail_later())
     assert breaker.state == "open"
+
+
+def test_a_block_can_be_left_in_another_context_than_it_was_entered_in(clock: ManualClock) -> None:
+    """As in a generator that different tasks or threads ask for its items: a fixture, say."""
+    breaker = Breaker(clock=clock, **ONE)
+    other = Breaker("other", clock=clock, **ONE)
+
+    def block() -> Iterator[None]:
+        with other, breaker:
+            yield
+
+    def begin() -> Iterator[None]:
+        items = block()
+        copy_context().run(next, items)
+        return items
+
+    with pytest.raises(ConnectionError):
+        copy_context().run(begin().throw, ConnectionError())  # type: ignore[attr-defined]
+    assert (breaker.state, other.state) == ("open", "open")
+    clock.advance("1s")
+    probe = begin()
+    assert breaker.state == "half_open"
+    assert list(probe) == []
+    assert (breaker.state, other.state) == ("closed", "closed")
+
+    async def main() -> None:
+        async def later() -> AsyncIterator[None]:
+            async with breaker:
+                yield
+
+        items: Any = later()
+        await asyncio.create_task(anext(items))
+        with pytest.raises(ConnectionError):
+            await asyncio.create_task(items.athrow(ConnectionError()))
+
+    asyncio.run(main())
+    assert breaker.state == "open"
+
+
+def test_of_blocks_that_are_left_elsewhere_each_counts_once(clock: ManualClock) -> None:
+    breaker = Breaker(clock=clock, window={"calls": 4}, minimum_calls=4, failure_rate=0.75)
+
+    def block() -> Iterator[None]:
+        with breaker:
+            yield
+
+    begun: list[Any] = [block() for _ in range(3)]
+    for items in begun:
+        copy_context().run(next, items)
+    with breaker:
+        for items in begun[:2]:
+            with pytest.raises(ConnectionError):
+                items.throw(ConnectionError())
+        # The first of those was taken for this one, so another one is taken for this one.
+    assert breaker.state == "closed"
+    with pytest.raises(ConnectionError):
+        begun[2].throw(ConnectionError())
+    assert breaker.state == "open"
+    breaker.__exit__(None, None, None)  # of a block that was not entered; it is left alone
+    assert not [block for block in _under_way if block.breaker is breaker]
 
 
 def test_a_permit_is_used_up_by_one_outcome(clock: ManualClock) -> None:

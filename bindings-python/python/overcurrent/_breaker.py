@@ -9,14 +9,33 @@ from overcurrent._calls import Caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Reversible
     from types import TracebackType
     from typing import Self, Unpack
 
     from overcurrent._core import Call, ManualClock
     from overcurrent._policy import BreakerPolicy, Classify, Which
 
-_entered: ContextVar[tuple[tuple[Breaker, Call], ...]] = ContextVar("overcurrent_entered", default=())
-"""The blocks that are under way, outermost first; so one breaker can be entered many times at once."""
+_entered: ContextVar[tuple[Block, ...]] = ContextVar("overcurrent_entered", default=())
+"""The blocks that were entered in this context, outermost first. So a breaker can be entered many times."""
+
+_under_way: dict[Block, None] = {}
+"""The blocks of all contexts that have not been left, oldest first.
+
+What is entered in one context may be left in another: a generator goes on in that of whoever asks it to.
+Which of a breaker's blocks that was cannot be told then, and the newest is taken for it. So each is left
+once, and the outcome counts.
+"""
+
+
+class Block:
+    """A block under a breaker."""
+
+    __slots__ = ("breaker", "call")
+
+    def __init__(self, breaker: Breaker, call: Call) -> None:
+        self.breaker = breaker
+        self.call = call
 
 
 class Breaker(_core.Breaker, Caller):
@@ -55,22 +74,30 @@ class Breaker(_core.Breaker, Caller):
         Raises:
             BreakerOpen: none is admitted.
         """
-        _entered.set((*_entered.get(), (self, self._begin())))
+        block = Block(self, self._begin())
+        _entered.set((*filter(_under_way.__contains__, _entered.get()), block))
+        # Last, as an interruption before it leaves nothing under way.
+        _under_way[block] = None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        entered = _entered.get()
-        for index in reversed(range(len(entered))):
-            breaker, call = entered[index]
-            if breaker is self:
-                _entered.set(entered[:index] + entered[index + 1 :])
-                if error is None:
-                    call.succeeded()
-                else:
-                    call.raised(error)
-                return
+        block = self._left(_entered.get()) or self._left(_under_way.copy())
+        if block is None:
+            return
+        _entered.set(tuple(filter(_under_way.__contains__, _entered.get())))
+        if error is None:
+            block.call.succeeded()
+        else:
+            block.call.raised(error)
+
+    def _left(self, blocks: Reversible[Block]) -> Block | None:
+        """Take the newest block of this breaker that is still under way; it is not any more."""
+        for block in reversed(blocks):
+            if block.breaker is self and _under_way.pop(block, block) is None:
+                return block
+        return None
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
