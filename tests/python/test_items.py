@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -140,6 +141,38 @@ def test_a_later_error_passes_through_and_counts_nowhere(kind: str, clock: Manua
     assert not hasattr(caught.value, "__notes__")
     assert len(frames(caught.value)) == 1
     assert counted(guard) == 0
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """Lets no attribute be set, by assignment not even its traceback."""
+
+    code: int
+
+
+def test_an_error_that_cannot_be_changed_can_be_thrown_in(clock: ManualClock) -> None:
+    guard = Guard("g", clock=clock)
+
+    def endless() -> Iterator[int]:
+        while True:
+            yield 1
+
+    async def endless_later() -> AsyncIterator[int]:
+        while True:
+            yield 1
+
+    items: Any = guard(endless)()
+    next(items)
+    with pytest.raises(Frozen):
+        items.throw(Frozen(7))
+
+    async def main() -> None:
+        later: Any = guard(endless_later)()
+        await anext(later)
+        with pytest.raises(Frozen):
+            await later.athrow(Frozen(7))
+
+    asyncio.run(main())
 
 
 @each_kind

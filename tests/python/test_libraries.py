@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -123,6 +124,23 @@ def test_calls_are_retried(library: str, clock: ManualClock) -> None:
             await subject().acall(Failing(9))
         assert len(frames(caught.value)) == 1
         assert caught.value.__notes__[0].startswith("guard `g` gave up after 3 attempts in 2 s")
+
+    RUNNERS[library](main)
+
+
+@everywhere
+def test_an_error_that_cannot_be_changed_comes_back_as_it_is(library: str, clock: ManualClock) -> None:
+    @dataclass(frozen=True)
+    class Frozen(Exception):
+        code: int
+
+    async def fail() -> None:
+        raise Frozen(7)
+
+    async def main() -> None:
+        with pytest.raises(Frozen) as caught:
+            await Guard("g", clock=clock).acall(fail)
+        assert len(frames(caught.value)) == 1
 
     RUNNERS[library](main)
 

@@ -12,6 +12,7 @@ import pickle
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -152,6 +153,30 @@ def test_an_error_has_one_frame_of_ours_at_most(style: Style, kind: str, clock: 
         assert caught.value.__context__ is None
         notes = getattr(caught.value, "__notes__", [])
         assert [" gave up after " in note for note in notes] == ([] if kind == "breaker" else [True])
+
+    asyncio.run(main())
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """Lets no attribute be set: neither a note nor, by assignment, a traceback."""
+
+    code: int
+
+
+@every_case
+def test_an_error_that_cannot_be_changed_comes_back_as_it_is(
+    style: Style, kind: str, clock: ManualClock
+) -> None:
+    def fail() -> Any:
+        raise Frozen(7)
+
+    async def main() -> None:
+        with pytest.raises(Frozen) as caught:
+            await style(subjects(clock)[kind], fail)
+        assert caught.value.code == 7
+        assert caught.value.__context__ is None
+        assert len(frames(caught.value)) <= 1, frames(caught.value)
 
     asyncio.run(main())
 

@@ -173,6 +173,6 @@ def _sleep(call: Call, seconds: float) -> None:
 
 def _without_frame(error: BaseException) -> BaseException:
     """Take the frame that an error was thrown into from its traceback: it will come out of it once more."""
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
-    return error
+    if error.__traceback__ is None:
+        return error
+    return error.with_traceback(error.__traceback__.tb_next)  # not every error lets its attributes be set

@@ -101,7 +101,8 @@ async def _run(waiting: list[Future[None]], call: Call, attempt: Awaitable[R]) -
         return await attempt
     except BaseException as error:
         if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next  # this frame tells nobody anything
+            # This frame tells nobody anything. Not every error lets its attributes be set.
+            error.with_traceback(error.__traceback__.tb_next)
         raise
     finally:
         for future in waiting:

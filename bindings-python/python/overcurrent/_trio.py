@@ -65,7 +65,8 @@ async def carry(call: Call, attempt: Awaitable[Any]) -> Returned:
             return Returned(await attempt)
     except BaseException as error:
         if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next  # this frame tells nobody anything
+            # This frame tells nobody anything. Not every error lets its attributes be set.
+            error.with_traceback(error.__traceback__.tb_next)
         raise
     finally:
         leave(token)
