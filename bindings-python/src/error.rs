@@ -7,7 +7,7 @@ use overcurrent::{
 };
 use pyo3::{
     create_exception,
-    exceptions::{PyBaseException, PyValueError},
+    exceptions::{PyBaseException, PyBaseExceptionGroup, PyValueError},
     prelude::*,
     types::PyType,
 };
@@ -98,17 +98,33 @@ fn without_cut(py: Python<'_>, error: PyErr) -> PyErr {
     error
 }
 
-/// Whether an exception is a rejection by a breaker, or was raised from one.
+/// Whether an exception is a rejection by a breaker, or was raised from one; or a group of nothing else, as
+/// it comes out of tasks that ran side by side.
 pub(crate) fn is_rejection(error: &Bound<'_, PyBaseException>) -> PyResult<bool> {
+    /// A group may hold groups, but none nests so deep by itself.
+    const DEEPEST: usize = 16;
+    rejects(error.clone().into_any(), DEEPEST)
+}
+
+fn rejects(error: Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
     /// A chain of causes may be a circle.
     const FARTHEST: usize = 100;
     let py = error.py();
     let class = class!(py, "BreakerOpen")?;
-    let mut next = Some(error.clone().into_any());
+    let mut next = Some(error);
     for _ in 0..FARTHEST {
         let Some(error) = next else { return Ok(false) };
         if error.is_instance(&class)? {
             return Ok(true);
+        }
+        if depth != 0 && error.is_instance_of::<PyBaseExceptionGroup>() {
+            let inside = error.getattr("exceptions")?.try_iter()?;
+            let others = inside.map(|one| rejects(one?, depth - 1)).find(|one| !matches!(one, Ok(true)));
+            match others {
+                None => return Ok(true),
+                Some(Err(error)) => return Err(error),
+                Some(Ok(_)) => {}
+            }
         }
         next = Some(error.getattr("__cause__")?).filter(|cause| !cause.is_none());
     }

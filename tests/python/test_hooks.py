@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import Any
@@ -156,6 +157,40 @@ def test_a_rejection_by_another_guard_is_ignored(clock: ManualClock) -> None:
         outer.call(wrapped)
     assert len(calls) == 2
     assert counted(outer) == 0
+
+
+def test_so_is_a_group_of_nothing_but_rejections(clock: ManualClock) -> None:
+    inner = Breaker("inner", clock=clock)
+    inner.force_open()
+
+    async def rejected() -> None:
+        inner.acquire()
+
+    async def failed() -> None:
+        raise ConnectionError
+
+    def together(*tasks: Any) -> Any:
+        async def main() -> None:
+            async with asyncio.TaskGroup() as group:
+                for task in tasks:
+                    group.create_task(task())
+
+        return main
+
+    def outer() -> Guard:
+        return Guard("outer", clock=clock, breaker=TWO, retry=False)
+
+    for fn in (together(rejected, rejected), together(together(rejected), rejected)):
+        guard = outer()
+        with pytest.raises(ExceptionGroup) as caught:
+            asyncio.run(guard.acall(fn))
+        assert not hasattr(caught.value, "__notes__")
+        assert counted(guard) == 0
+    for fn in (together(rejected, failed), together(together(rejected, failed), rejected)):
+        guard = outer()
+        with pytest.raises(ExceptionGroup):
+            asyncio.run(guard.acall(fn))
+        assert counted(guard) == 1
 
 
 def test_the_hooks_of_its_parts_hold_where_a_guard_has_none(clock: ManualClock) -> None:
