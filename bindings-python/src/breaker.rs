@@ -25,7 +25,7 @@ use crate::{
     permit::Permit,
     switch,
     unused::Unused,
-    value::{entries, raw, secs, seed, span},
+    value::{entries, raw, secs, seed, span, text},
 };
 
 /// The name of a breaker that was given none and belongs to no guard.
@@ -72,7 +72,7 @@ impl Breaker {
         let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
         let origin = clock.as_ref().map(|clock| Instant::from_nanos(clock.get().now_ns()));
         let time = Time::new(clock);
-        let name: Option<String> = source.extract()?;
+        let name = if source.is_none() { None } else { Some(text(source, "name")?) };
         Ok(Self {
             policy: policy.map_err(|error| invalid(&error))?,
             seed: seed.map(self::seed).transpose()?,

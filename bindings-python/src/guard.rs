@@ -24,7 +24,7 @@ use crate::{
     hooks::{Hooks, Raw, Settings},
     metrics::Metrics,
     retry::{Retry, retry_fields},
-    value::{entries, flag, raw, seed},
+    value::{entries, flag, raw, seed, text},
 };
 
 /// A validated policy from a document.
@@ -110,7 +110,7 @@ impl Guard {
         if let Ok(kept) = source.cast::<Kept>() {
             return Ok(kept.get().guard(py));
         }
-        let name: String = source.extract()?;
+        let name = text(source, "name")?;
         let (policy, brought) = read(policy)?;
         let hooks = brought.hooks(py, &Hooks::new(hooks)?);
         let time = brought.time(py, clock)?;

@@ -83,6 +83,10 @@ impl Retry {
         }
     }
 
+    fn __repr__(&self) -> String {
+        format!("<Retry: at most {} attempts>", self.policy.max_attempts)
+    }
+
     /// Begins a call that must be over `deadline` from now, for a loop of one's own.
     #[pyo3(signature = (deadline=None))]
     fn start(&self, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {

@@ -2,6 +2,7 @@
 
 use overcurrent::{Dialect, InvalidPolicy, Span, Value};
 use pyo3::{
+    exceptions::PyTypeError,
     prelude::*,
     types::{PyBool, PyDelta, PyDeltaAccess, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple},
 };
@@ -54,6 +55,14 @@ pub(crate) fn flag(given: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
     }
     let value = raw(given)?.to_string();
     Err(invalid(&InvalidPolicy { path: path.into(), value, rule: "must be true or false".into() }))
+}
+
+/// What something is named; `path` is what an error calls it.
+pub(crate) fn text(given: &Bound<'_, PyAny>, path: &str) -> PyResult<String> {
+    match given.cast::<PyString>() {
+        Ok(text) => text.extract(),
+        Err(_) => Err(PyTypeError::new_err(format!("`{path}` must be a str, not `{}`", given.repr()?))),
+    }
 }
 
 /// The entries of a mapping, each value read by `read`, which is told its name.

@@ -112,6 +112,15 @@ def test_a_part_on_its_own_is_refused_where_it_is_made() -> None:
         assert caught.value.path == path
 
 
+def test_a_name_that_is_no_text_is_refused_by_name() -> None:
+    make: Any
+    for make in (Guard, Breaker):
+        with pytest.raises(TypeError, match=r"^`name` must be a str, not `3`$"):
+            make(3)
+    with pytest.raises(TypeError, match=r"^`name` must be a str, not `b'pay'`$"):
+        Guard(b"pay")  # type: ignore[arg-type]
+
+
 def test_none_is_as_if_it_were_not_given() -> None:
     options: Any = {"deadline": None, "retry": None, "breaker": {"window": None, "failure_rate": None}}
     assert Guard("g", **options).budget is not None

@@ -90,6 +90,7 @@ def test_a_loop_of_ones_own_asks_what_follows(clock: ManualClock) -> None:
             assert reason == "attempts_exhausted"
         case other:
             raise AssertionError(other)
+    assert repr(retry) == "<Retry: at most 3 attempts>"
     assert repr(retry.start().failed(retryable=False)) == "<Stop not_retryable>"
     assert repr(retry.start().failed()) == "<Wait 1500ms>"
     reasons = [retry.start("1s").failed(), retry.start().failed(hint="61s")]
