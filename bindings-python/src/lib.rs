@@ -19,6 +19,7 @@ mod handled;
 mod hooks;
 mod http;
 mod imported;
+mod interpreter;
 mod machine;
 mod metrics;
 mod permit;
@@ -71,8 +72,8 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "of the shape that a module's start has")]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::claim(module.py())?;
         super::events::listen_for_the_log();
         Ok(())
     }
