@@ -1,7 +1,7 @@
 //! The one interpreter of a process that may use the extension.
 //!
 //! What the extension keeps is the process's: classes of exceptions that were looked up, listeners, switches. To
-//! a second interpreter of the process (one of mod_wsgi's, say) they would be the objects of a stranger: its
+//! a second interpreter of the process (one of those that `mod_wsgi` makes, say) they would be the objects of a stranger: its
 //! `except BreakerOpen` would not catch what is raised there. Python itself refuses such an extension only to
 //! interpreters that ask for that.
 //!
