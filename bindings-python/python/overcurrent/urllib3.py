@@ -8,7 +8,9 @@ An attempt is over with the body where urllib3 reads it at once, which it does u
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
@@ -51,14 +53,27 @@ class _Exchange(Exchange[urllib3.BaseHTTPResponse]):
         response.release_conn()
 
 
+_attempting: ContextVar[_GuardedPool | None] = ContextVar("overcurrent_urllib3", default=None)
+"""The pool whose attempt is under way."""
+
+_POSITIONAL = tuple(signature(urllib3.HTTPConnectionPool.urlopen).parameters)[3:]
+"""What may follow method and address without its name."""
+
+
 class _GuardedPool(urllib3.HTTPConnectionPool):
-    """The connections to one server; its guard is looked up for each request."""
+    """The connections to one server; its guard is looked up for each request.
+
+    A redirect that the pool itself follows is a part of the attempt.
+    """
 
     def __init__(self, *args: Any, guards: Guards, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._guards = guards
 
-    def urlopen(self, method: str, url: str, **kw: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
+    def urlopen(self, method: str, url: str, *args: Any, **kw: Any) -> urllib3.BaseHTTPResponse:
+        if _attempting.get() is self:
+            return super().urlopen(method, url, *args, **kw)
+        kw.update(zip(_POSITIONAL, args, strict=False))
         guards = self._guards
         given: Mapping[str, str] | None = kw.get("headers")
         headers = urllib3.HTTPHeaderDict(self.headers if given is None else given)
@@ -79,7 +94,11 @@ class _GuardedPool(urllib3.HTTPConnectionPool):
             exchange.onward.put(headers)
             changed = {"headers": headers, "timeout": bounded(timeout), "retries": off}
             pool_timeout = cut(kw.get("pool_timeout"), remaining())
-            exchange.response = send(method, url, **{**kw, **changed, "pool_timeout": pool_timeout})
+            outer = _attempting.set(self)
+            try:
+                exchange.response = send(method, url, **{**kw, **changed, "pool_timeout": pool_timeout})
+            finally:
+                _attempting.reset(outer)
             return exchange.response
 
         try:

@@ -192,6 +192,20 @@ def test_urllib3_follows_redirects_and_no_retries_of_its_own(server: Server) -> 
     assert len(server.seen) == 6
 
 
+def test_a_pool_of_urllib3_can_be_used_by_itself(server: Server) -> None:
+    with GuardedPoolManager(guards=Registry(retry=THRICE)) as http:
+        pool: Any = http.connection_from_url(server.url)
+        server.will(RESET, answer(302, Location="/there"), answer(503))
+        assert pool.request("GET", "/").status == 200
+        # A pool follows redirects within the attempt: it is the attempt that is made anew.
+        assert [seen.path for seen in server.seen] == ["/", "/", "/there", "/"]
+        server.will(answer(503))
+        assert pool.urlopen("PUT", "/", b"order", {"Own": "1"}).status == 200
+        assert [(seen.body, seen.headers["own"]) for seen in server.seen[-2:]] == [(b"order", "1")] * 2
+        with pytest.raises(urllib3.exceptions.HostChangedError):
+            pool.urlopen("GET", "http://elsewhere.example/")
+
+
 def run(transport: httpx.AsyncBaseTransport, server: Server, *, after: float) -> BaseException | None:
     """Send a request to a server that hangs, and cancel it."""
 
