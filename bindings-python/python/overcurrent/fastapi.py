@@ -52,18 +52,25 @@ def guarded(guards: Guard | Registry, *, key: str | None = None) -> Callable[[Re
 
     Args:
         guards: The guard; or a registry, for one that depends on the request.
-        key: The parameter of the path that is the key of the guard in a registry.
+        key: The parameter of the path whose text is the key of the guard in a registry.
 
     Raises:
         TypeError: there is a registry without a key, or a guard with one.
+        LookupError: when a request is served: its path has no such parameter.
     """
     if isinstance(guards, Guard) is not (key is None):
         raise TypeError("`key` is needed for a registry, and only there")
 
     async def dependency(request: Request) -> AsyncIterator[Guard]:
         try:
-            yield guards if isinstance(guards, Guard) else guards.guard(request.path_params[key or ""])
+            yield guards if isinstance(guards, Guard) else guards.guard(_key(request, key))
         except BreakerOpen as error:
             raise HTTPException(503, DETAIL, headers=retry_after(error)) from error
 
     return dependency
+
+
+def _key(request: Request, name: str | None) -> str:
+    if name not in request.path_params:
+        raise LookupError(f"the path has no parameter `{name}` to find a guard by")
+    return str(request.path_params[name])

@@ -122,6 +122,18 @@ def test_the_guard_of_a_route_may_depend_on_the_path() -> None:
     assert get(app, "/orders/one").json() == "tenants/one"
     assert get(app, "/orders/two").json() == "tenants/two"
     assert list(tenants) == ["one", "two"]
+
+    @app.get("/numbers/{tenant:int}")
+    async def numbers(guard: Annotated[Guard, Depends(guarded(tenants, key="tenant"))]) -> str:
+        return guard.name
+
+    @app.get("/none")
+    async def none(guard: Annotated[Guard, Depends(guarded(tenants, key="tenant"))]) -> str:
+        return guard.name
+
+    assert get(app, "/numbers/7").json() == "tenants/7"
+    with pytest.raises(LookupError, match="no parameter `tenant`"):
+        get(app, "/none")
     with pytest.raises(TypeError):
         guarded(tenants)
     with pytest.raises(TypeError):
