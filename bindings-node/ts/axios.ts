@@ -22,6 +22,9 @@ const OWN = new Set([
 ])
 
 class AxiosExchange extends Exchange<AxiosResponse> {
+  /** The error of the last attempt whose response broke off. */
+  #broken: unknown = undefined
+
   async send(context: Context, adapter: AxiosAdapter, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
     // One of axios's kind is an `AbortSignal`, or looks like one.
     const signal = this.signal(context, config.signal as AbortSignal | undefined)
@@ -31,7 +34,11 @@ class AxiosExchange extends Exchange<AxiosResponse> {
       return response
     } catch (error) {
       const { response } = error as AxiosError
-      if (response !== undefined) this.keep(context, response, response.data, error)
+      if (response !== undefined) {
+        this.keep(context, response, response.data, error)
+        // An error that is not about the status.
+        if (config.validateStatus?.(response.status) !== false) this.#broken = error
+      }
       throw error
     }
   }
@@ -39,9 +46,12 @@ class AxiosExchange extends Exchange<AxiosResponse> {
   protected told({ value, error }: Result): Told {
     const failed = error as AxiosError | undefined
     const response = failed?.response ?? (value as AxiosResponse | undefined)
-    if (response !== undefined) {
-      const retryAfter: unknown = response.headers['retry-after']
-      return { status: response.status, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined }
+    if (response !== undefined && (failed === undefined || failed !== this.#broken)) {
+      // The adapter of a test may leave out what it likes.
+      const { status, headers } = response as Partial<AxiosResponse>
+      if (typeof status !== 'number') return 'own fault'
+      const retryAfter: unknown = headers?.['retry-after']
+      return { status, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined }
     }
     return failed?.isAxiosError === true && !OWN.has(failed.code ?? '') ? 'no answer' : 'own fault'
   }

@@ -29,19 +29,23 @@ class FetchExchange extends Exchange<Response> {
 
   async send(context: Context): Promise<Response> {
     const response = await this.fetch(context, this.signal(context, this.caller))
-    this.keep(context, response, response.body)
+    this.keep(context, response, (response as Response | undefined)?.body)
     return response
   }
 
-  protected told({ value }: Result): Told {
-    if (!(value instanceof Object)) return 'no answer'
-    const { status, headers } = value as Response
-    return { status, retryAfter: headers.get('retry-after') ?? undefined }
+  protected told(result: Result): Told {
+    if ('error' in result) return 'no answer'
+    // The stand-in of a test may be no whole response, or none at all.
+    const { status, headers } = (result.value ?? {}) as Partial<Response>
+    if (typeof status !== 'number') return 'own fault'
+    const retryAfter = typeof headers?.get === 'function' ? headers.get('retry-after') : undefined
+    return { status, retryAfter: retryAfter ?? undefined }
   }
 
-  protected close(response: Response): void {
-    // Nobody waits for that, and it may be read already.
-    response.body?.cancel().catch(() => undefined)
+  protected close(response: Response | undefined): void {
+    // Nobody waits for that, and it may be read already; that of another library may be no stream of the web.
+    const body = response?.body
+    if (typeof body?.cancel === 'function') body.cancel().catch(() => undefined)
   }
 }
 

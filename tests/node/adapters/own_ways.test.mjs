@@ -11,9 +11,18 @@ import { guardedFetch } from 'overcurrent/fetch'
 import { guardInterceptor } from 'overcurrent/undici'
 import { Agent, Client, request, fetch as undiciFetch, upgrade } from 'undici'
 import { deferred, rejection } from '../tools.mjs'
-import { HANG, Server, answer, until } from './server.mjs'
+import { HANG, RESET, Server, answer, until } from './server.mjs'
 
 const THRICE = { maxAttempts: 3, backoff: 'none' }
+
+/** What may stand in for a response in a test; the last ones are failures. */
+const STAND_INS = [
+  { ok: true },
+  { status: 200 },
+  { status: 200, headers: {} },
+  { status: 503 },
+  { status: 503, headers: { 'retry-after': 1 } },
+]
 
 describe('fetch', () => {
   test('takes requests and addresses of every kind', async t => {
@@ -72,6 +81,15 @@ describe('fetch', () => {
     await cancelled.promise
   })
 
+  test('takes what stands in for a response in a test', async () => {
+    for (const given of [...STAND_INS, { status: 503, headers: new Map() }, undefined, null, 'text']) {
+      let sent = 0
+      const fetch = guardedFetch({ fetch: async () => (sent++, given), retry: THRICE })
+      assert.equal(await fetch('http://one.test/'), given)
+      assert.equal(sent, given?.status === 503 ? 3 : 1)
+    }
+  })
+
   test('says at once what is wrong with a request, or with its own `fetch`', async () => {
     const guard = new Guard('own', { breaker: { consecutiveFailures: 1 } })
     const fetch = guardedFetch({ guards: guard })
@@ -84,6 +102,33 @@ describe('fetch', () => {
 })
 
 describe('axios', () => {
+  test('takes what stands in for a response in a test', async () => {
+    for (const given of STAND_INS) {
+      let sent = 0
+      const adapter = guardedAdapter(async () => (sent++, given), { retry: THRICE })
+      assert.equal(await axios.create({ adapter }).get('http://one.test/').then(({ status }) => status), given.status)
+      assert.equal(sent, given.status === 503 ? 3 : 1)
+    }
+  })
+
+  test('a body that breaks off is no answer, whatever the status', async t => {
+    const server = await Server.start(t)
+    const guard = new Guard('own', { retry: THRICE, breaker: { consecutiveFailures: 4 } })
+    const client = axios.create({ adapter: guardedAdapter(axios.getAdapter('http'), { guards: guard }) })
+    const broken = { headers: { 'content-length': '100' }, parts: ['one', RESET], gap: 20 }
+    server.will(broken, broken)
+    assert.equal((await client.get(server.url)).data, 'well')
+    server.will(broken, answer(204))
+    const validateStatus = status => status !== 204
+    assert.equal((await rejection(client.get(server.url, { validateStatus }))).response.status, 204)
+    assert.equal(server.seen.length, 5, 'what is only not wanted is an answer')
+    server.will(...Array(4).fill(broken))
+    await rejection(client.post(server.url))
+    assert.equal(server.seen.length, 6)
+    await rejection(client.get(server.url))
+    assert.equal(guard.breaker.state, 'open')
+  })
+
   test('its own errors, JSON and base addresses', async t => {
     const server = await Server.start(t)
     const guards = new Registry({ retry: THRICE })
