@@ -49,6 +49,11 @@ class FetchExchange extends Exchange<Response> {
   }
 }
 
+/** Whether it is a request: of this `fetch`, of a library's, or of another realm. */
+function isRequest(input: unknown): input is Request {
+  return typeof input === 'object' && input !== null && 'url' in input && 'method' in input
+}
+
 /**
  * A `fetch` whose requests go through guards, by default one for each server, by host and port.
  *
@@ -70,13 +75,23 @@ export function guardedFetch(options: FetchOptions = {}): typeof globalThis.fetc
   const guards = new Guards(options, [...HTTP_OPTIONS, 'fetch'])
   const keys = new Keys(options)
 
-  return async function fetch(input, init = {}) {
-    const given = input instanceof Request ? input : undefined
+  return async function fetch(input, options) {
+    // Nothing may be `null` too.
+    const init = options ?? {}
+    const given = isRequest(input) ? input : undefined
     // What is wrong with the request itself is said here, and no guard hears of it.
+    if (given?.bodyUsed && init.body == null) throw new TypeError('the body of the request was read already')
     const url = new URL(given?.url ?? String(input))
     const headers = new Headers(init.headers ?? given?.headers)
     const body = init.body ?? given?.body ?? null
-    const { method } = new Request(url, { method: init.method ?? given?.method ?? 'GET', body: body && '' })
+    const { method } = new Request(url, {
+      // Another `fetch` may take more than this one does.
+      ...(inner === undefined && init),
+      headers: {},
+      signal: null,
+      method: init.method ?? given?.method ?? 'GET',
+      body: init.body instanceof ReadableStream ? init.body : body && '',
+    })
     const has = headers.has(keys.header)
     const request = {
       method,

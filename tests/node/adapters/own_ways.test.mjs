@@ -9,7 +9,7 @@ import { AttemptTimeout, Guard, InvalidPolicy, Registry } from 'overcurrent'
 import { guardedAdapter } from 'overcurrent/axios'
 import { guardedFetch } from 'overcurrent/fetch'
 import { guardInterceptor } from 'overcurrent/undici'
-import { Agent, Client, request, fetch as undiciFetch, upgrade } from 'undici'
+import { Agent, Client, Request as UndiciRequest, request, fetch as undiciFetch, upgrade } from 'undici'
 import { deferred, rejection } from '../tools.mjs'
 import { HANG, RESET, Server, answer, until } from './server.mjs'
 
@@ -37,6 +37,15 @@ describe('fetch', () => {
     assert.equal((await fetch(new Request(server.url, { method: 'POST' }), { method: 'PUT', body: 'order' })).status, 200)
     assert.deepEqual(server.methods, ['GET', 'GET', 'POST', 'POST', 'PUT', 'PUT'])
     assert.deepEqual(server.bodies.slice(4), ['order', 'order'])
+  })
+
+  test("takes another library's requests with its `fetch`", async t => {
+    const server = await Server.start(t)
+    const fetch = guardedFetch({ fetch: undiciFetch, retry: THRICE })
+    server.will(answer(503))
+    assert.equal((await fetch(new UndiciRequest(server.url, { method: 'DELETE', headers: { one: '1' } }), null)).status, 200)
+    assert.deepEqual(server.methods, ['DELETE', 'DELETE'])
+    assert.deepEqual(server.header('one'), ['1', '1'])
   })
 
   test('sends the body of a request once', async t => {
@@ -96,6 +105,12 @@ describe('fetch', () => {
     const wrong = [['/relative'], ['http://one.test/', { headers: { 'no\nname': '1' } }], ['http://one.test/', { method: 'CONNECT' }]]
     for (const given of wrong) assert.ok((await rejection(fetch(...given))) instanceof TypeError)
     assert.ok((await rejection(fetch('http://one.test/', { body: 'of a GET' }))) instanceof TypeError)
+    const body = ReadableStream.from(['no', 'duplex'])
+    for (const init of [{ mode: 'odd' }, { redirect: 'odd' }, { method: 'PUT', body }])
+      assert.ok((await rejection(fetch('http://one.test/', init))) instanceof TypeError)
+    const used = new Request('http://one.test/', { method: 'PUT', body: 'read' })
+    await used.text()
+    assert.match((await rejection(fetch(used))).message, /was read already/)
     assert.equal(guard.breaker.state, 'closed')
     assert.throws(() => guardedFetch({ fetch: 1 }), InvalidPolicy)
   })
