@@ -312,7 +312,7 @@ def test_a_deadline_names_the_attempt_that_timed_out_before_it(clock: ManualCloc
     guard = Guard("pay", clock=clock, deadline="5s", attempt_timeout="2s", retry=retry)
     with pytest.raises(DeadlineExceeded) as caught:
         guard.call(lambda: clock.advance("2s"))
-    assert str(caught.value) == "call of `pay` exceeded its deadline of 5s in attempt 3"
+    assert str(caught.value) == "call of `pay` exceeded its deadline of 5 s in attempt 3"
     assert str(caught.value.__cause__) == "attempt 2 of `pay` timed out after 2s"
 
 
