@@ -239,9 +239,9 @@ fn a_deadline_names_the_attempt_that_timed_out_before_it() {
             Ok::<_, String>("too late")
         })
         .unwrap_err();
-    assert_eq!(error.to_string(), "call of `test` exceeded its deadline of 170ms in attempt 2");
+    assert_eq!(error.to_string(), "call of `test` exceeded its deadline of 170 ms in attempt 2");
     let Error::DeadlineExceeded { cause: Some(cause), .. } = error else { panic!("{error}") };
-    assert_eq!(cause.to_string(), "attempt 1 of `test` timed out after 50ms");
+    assert_eq!(cause.to_string(), "attempt 1 of `test` timed out after 50 ms");
 }
 
 #[test]
