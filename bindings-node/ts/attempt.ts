@@ -7,7 +7,7 @@
 import type { Deadlines, Due } from './deadlines.js'
 import type { GuardCore } from './guard-core.js'
 import { native } from './native.js'
-import { isThenable } from './wrap.js'
+import { isThenable, promised } from './wrap.js'
 
 /** What the function is told about the attempt it makes. */
 export interface Context {
@@ -108,14 +108,15 @@ export function attempted(
   raised: (error: unknown) => void,
 ): void {
   let value: unknown
-  let promised: boolean
+  let promise: Promise<unknown> | undefined
   try {
     value = fn(attempt)
     // Reading `then` may throw too.
-    promised = value instanceof Promise || isThenable(value)
+    if (value instanceof Promise) promise = promised(value)
+    else if (isThenable(value)) promise = Promise.resolve(value)
   } catch (error) {
     return raised(error)
   }
-  if (!promised) return returned(value)
-  void (value instanceof Promise ? value : Promise.resolve(value)).then(returned, raised)
+  if (promise === undefined) return returned(value)
+  void promise.then(returned, raised)
 }

@@ -18,7 +18,7 @@ import { foundBy, tokenOf, type Token } from './share.js'
 import { disabled, on } from './switch.js'
 import { tracer, type AttemptSpan } from './tracer.js'
 import type { OpenReason, State } from './words.js'
-import { cameTo, rejectSoon, wrapped } from './wrap.js'
+import { cameTo, promised, rejectSoon, uncallable, wrapped } from './wrap.js'
 
 export type BreakerOptions = BreakerPolicy & JudgeOptions & LiveOptions
 
@@ -143,15 +143,16 @@ async function straight<T>(fn: () => T): Promise<Awaited<T>> {
 
 /** The call of an epoch that it passed in, where the time at which it began plays no part, nor does its value. */
 function plain<T>(core: BreakerCore, fn: () => T, epoch: number): Promise<Awaited<T>> {
-  let value
+  let promise: Promise<Awaited<T>>
   try {
-    value = fn()
+    const value = fn()
+    // A native promise is taken as it is, and the callbacks cost less than the frame of an `await`.
+    promise = value instanceof Promise ? promised(value) : Promise.resolve(value)
   } catch (error) {
     core.settled(epoch, core.judge.error(error), NaN)
     return Promise.reject(error)
   }
-  // A native promise is taken as it is, and the callbacks cost less than the frame of an `await`.
-  return Promise.resolve(value).then(
+  return promise.then(
     value => {
       core.succeeded(epoch, NaN)
       return value
@@ -275,10 +276,11 @@ export class Breaker {
       this.#core = options
       return
     }
+    if (typeof name !== 'string') refuse('name', name, 'must be a text')
     const { time, seed } = live(options ?? {})
     const judge = new Judge(options ?? {})
     const policy = without(options, OURS)
-    const handle = accepted(native.breakerNew(String(name), policy, time.handle, seed, time.now()))
+    const handle = accepted(native.breakerNew(name, policy, time.handle, seed, time.now()))
     this.#core = new BreakerCore(handle, time, judge)
   }
 
@@ -346,6 +348,7 @@ export class Breaker {
    * @throws BreakerOpen when no call is admitted; what `fn` throws
    */
   call<T>(fn: () => T): Promise<Awaited<T>> {
+    if (typeof fn !== 'function') return uncallable()
     const core = this.#core
     if (on === 0) {
       const epoch = core.enter()

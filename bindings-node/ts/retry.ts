@@ -12,7 +12,7 @@ import type { Backoff, BudgetPolicy, Duration, Jitter } from './policy.js'
 import { disabled, instant, on } from './switch.js'
 import { tracer, type AttemptSpan, type Tracer } from './tracer.js'
 import type { StopReason } from './words.js'
-import { cameTo, wrapped } from './wrap.js'
+import { cameTo, promised, uncallable, wrapped } from './wrap.js'
 
 /** How to retry. */
 export interface RetryPolicy {
@@ -157,6 +157,7 @@ export class Retry {
     fn: (context: { readonly attempt: number }) => T,
     options: { deadline?: Duration } = {},
   ): Promise<Awaited<T>> {
+    if (typeof fn !== 'function') return uncallable()
     const retry = on === 0 ? this : this.#acting()
     const time = on !== 0 && instant.isOn ? retry.#time.skipping() : retry.#time
     const deadline = options?.deadline
@@ -169,14 +170,15 @@ export class Retry {
     if (this.#budget !== undefined) budgetOf(this.#budget).deposit()
     const started = time.coarse()
     const goOn = (result: Result) => this.#goOn({ fn, time, started, by: undefined }, undefined, 1, result)
-    let value
+    let promise: Promise<Awaited<T>>
     try {
-      value = fn({ attempt: 1 })
+      const value = fn({ attempt: 1 })
+      promise = value instanceof Promise ? promised(value) : Promise.resolve(value)
     } catch (error) {
       return goOn({ error })
     }
     const returned = this.#judge.trustsValues ? undefined : (value: Awaited<T>) => goOn({ value })
-    return Promise.resolve(value).then(returned, (error: unknown) => goOn({ error }))
+    return promise.then(returned, (error: unknown) => goOn({ error }))
   }
 
   /** A call that the core hears of when it begins: with a deadline, or with a tracer that is told of its attempts. */

@@ -4,9 +4,25 @@
 
 import type { Result } from './judge.js'
 
+const NEEDED = 'a function is needed'
+
 /** Refuses what is no function. */
 export function callable(fn: unknown): void {
-  if (typeof fn !== 'function') throw new TypeError('a function is needed')
+  if (typeof fn !== 'function') throw new TypeError(NEEDED)
+}
+
+/** What a call of something comes to that is no function. */
+export function uncallable(): Promise<never> {
+  return Promise.reject(new TypeError(NEEDED))
+}
+
+/**
+ * A promise whose `then` does nothing but listen: `value` itself, unless somebody has made it do more, as it may throw
+ * then.
+ */
+export function promised<T>(value: Promise<T>): Promise<T> {
+  const isPlain = value.then === Promise.prototype.then && value.constructor === Promise
+  return isPlain ? value : new Promise(resolve => resolve(value))
 }
 
 /** Whether it can be awaited. */

@@ -340,3 +340,9 @@ test('a rejection is unhandled only where nobody has listened by the end of the 
     assert.deepEqual(unhandled.splice(0).map(({ code }) => code), ['BREAKER_OPEN'])
   }
 })
+
+test('options in the place of its name are refused', () => {
+  for (const name of [{ failureRate: 0.5 }, null, 5])
+    assert.throws(() => new Breaker(name), { code: 'INVALID_POLICY', path: 'name', rule: 'must be a text' })
+  assert.equal(new Breaker(undefined, quick).name, 'breaker')
+})
