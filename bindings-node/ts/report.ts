@@ -24,11 +24,19 @@ export class Reporter {
   report(what: string, error: unknown): void {
     if (this.#reported) return
     this.#reported = true
-    const message = error instanceof Error ? error.message : shown(error)
-    process.emitWarning(`${what} failed and is passed over: ${message}`, {
+    process.emitWarning(`${what} failed and is passed over: ${message(error)}`, {
       type: 'OvercurrentWarning',
       code: this.code,
     })
+  }
+}
+
+/** What an error says; it may be anything, also what has no text. */
+function message(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : shown(error))
+  } catch {
+    return 'what it threw has no text'
   }
 }
 

@@ -254,6 +254,11 @@ test('a hook that throws is reported once and has nothing to say', async t => {
         throw new Error('oops')
       },
     },
+    {
+      classify: () => {
+        throw Object.create(null)
+      },
+    },
     { classify: () => 'sucess' },
     { classify: async () => 'failure' },
     { classify: () => ({ hint: 'soon' }) },
