@@ -42,6 +42,12 @@ class BreakerOpen(OvercurrentError):
     code = "BREAKER_OPEN"
 
     def __init__(self, breaker: str, reason: RejectReason, retry_after: float | None = None) -> None:
+        """Make one by hand, for a test say.
+
+        Raises:
+            ValueError: `reason` is none, or `retry_after` is not a time in seconds.
+        """
+        _core.breaker_open_text(breaker, reason, retry_after)
         super().__init__(breaker, reason, retry_after)
 
     @property
