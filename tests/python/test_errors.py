@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 
 import pytest
@@ -70,6 +71,9 @@ def test_they_are_what_python_calls_such_errors() -> None:
         assert isinstance(error, OvercurrentError)
 
 
-def test_a_reason_that_is_none_is_refused() -> None:
+def test_a_rejection_that_could_not_be_told_is_not_made() -> None:
     with pytest.raises(ValueError, match="`ajar` is no reason"):
-        str(BreakerOpen("pay", "ajar"))  # type: ignore[arg-type]
+        BreakerOpen("pay", "ajar")  # type: ignore[arg-type]
+    for retry_after in (-1.0, math.inf, math.nan):
+        with pytest.raises(InvalidPolicy, match="`retry_after`"):
+            BreakerOpen("pay", "open", retry_after)
