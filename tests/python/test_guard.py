@@ -313,7 +313,7 @@ def test_a_deadline_names_the_attempt_that_timed_out_before_it(clock: ManualCloc
     with pytest.raises(DeadlineExceeded) as caught:
         guard.call(lambda: clock.advance("2s"))
     assert str(caught.value) == "call of `pay` exceeded its deadline of 5 s in attempt 3"
-    assert str(caught.value.__cause__) == "attempt 2 of `pay` timed out after 2s"
+    assert str(caught.value.__cause__) == "attempt 2 of `pay` timed out after 2 s"
 
 
 def test_a_blocking_function_is_judged_when_it_returns(clock: ManualClock) -> None:
