@@ -241,11 +241,11 @@ impl Breaker {
         self.cells.record_quickly(pass, || if self.coarse { self.timer.coarse() } else { self.timer.now() })
     }
 
-    /// The rejection while it is open for longer than the coarse clock may err.
+    /// The rejection while it is open for longer than the coarse clock may err; a guard that asks is named.
     #[inline]
-    pub(crate) fn held_off(&self) -> Option<Rejection> {
+    pub(crate) fn held_off(&self, asking: Option<Asking<'_>>) -> Option<Rejection> {
         let rejection = self.cells.held_off(|| self.timer.coarse(), self.grain)?;
-        self.rejected(rejection, None);
+        self.rejected(rejection, asking);
         Some(rejection)
     }
 

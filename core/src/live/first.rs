@@ -88,7 +88,7 @@ impl Breaker {
     /// The rejection of a call, while it is open for a while yet.
     #[inline]
     pub fn refused(&self) -> Option<BreakerOpen> {
-        self.held_off().map(|rejection| self.refusal(rejection))
+        self.held_off(None).map(|rejection| self.refusal(rejection))
     }
 
     /// The first and only attempt of a call, in whatever state.

@@ -212,9 +212,8 @@ impl Guard {
     #[inline]
     pub fn refused(&self) -> Option<BreakerOpen> {
         let breaker = self.breaker.as_ref().filter(|_| self.policy.when_open == WhenOpen::Fail)?;
-        let rejection = breaker.cells().held_off(|| breaker.now(), Span::ZERO)?;
+        let rejection = breaker.held_off(Some(self.asking(1)))?;
         self.begun();
-        breaker.rejected(rejection, Some(self.asking(1)));
         self.call_ended(Ending::Rejected, Span::ZERO);
         Some(self.refusal(rejection))
     }

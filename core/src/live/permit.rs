@@ -146,7 +146,7 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
 /// Asks with the time at hand.
 #[inline(never)]
 fn ask(breaker: &Breaker) -> Result<(Pass, Instant), Rejection> {
-    if let Some(rejection) = breaker.held_off() {
+    if let Some(rejection) = breaker.held_off(None) {
         return Err(rejection);
     }
     let now = breaker.now();
