@@ -13,7 +13,8 @@ use pyo3::{
 };
 
 use crate::{
-    imported::{Imported, Text},
+    imported::{Imported, NameText, Word},
+    unmade::unmade,
     value::secs,
 };
 
@@ -50,18 +51,16 @@ pub(crate) fn invalid(error: &InvalidPolicy) -> PyErr {
 /// Python runs for it: its class keeps everything in `args`.
 ///
 /// `name` keeps the name of the breaker that is asked most.
-pub(crate) fn breaker_open(py: Python<'_>, error: &BreakerOpen, name: &Text) -> PyErr {
-    static NEW: Imported = Imported::new("overcurrent._errors", "new_breaker_open");
-    static REASONS: [Text; 3] = [const { Text::unmade() }; 3];
+pub(crate) fn breaker_open(py: Python<'_>, error: &BreakerOpen, name: &NameText) -> PyErr {
+    static REASONS: [Word; 3] = [const { Word::unmade() }; 3];
     let BreakerOpen { breaker, reason, retry_after } = error;
     let kept = match reason {
         RejectReason::Open => &REASONS[0],
         RejectReason::HalfOpen => &REASONS[1],
         RejectReason::ForcedOpen => &REASONS[2],
     };
-    let (name, reason) = (name.of(py, breaker), kept.of(py, reason.as_str()));
-    let made = class!(py, "BreakerOpen")
-        .and_then(|class| NEW.get(py)?.call1((class, name, reason, retry_after.map(secs))));
+    let args = (name.of(py, breaker), kept.of(py, reason.as_str()), retry_after.map(secs));
+    let made = class!(py, "BreakerOpen").and_then(|class| unmade(class.cast()?, &args.into_pyobject(py)?));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 

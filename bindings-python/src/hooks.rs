@@ -24,7 +24,7 @@ use pyo3::{
 use crate::{
     clock::Time,
     error::is_rejection,
-    imported::{Imported, Text},
+    imported::{Imported, NameText},
     value::{secs, span},
 };
 
@@ -67,12 +67,12 @@ pub(crate) struct Settings {
     pub(crate) hooks: Hooks,
     pub(crate) time: Time,
     /// The name of the breaker, for its rejections.
-    pub(crate) breaker: Text,
+    pub(crate) breaker: NameText,
 }
 
 impl Settings {
     pub(crate) const fn new(hooks: Hooks, time: Time) -> Self {
-        Self { hooks, time, breaker: Text::unmade() }
+        Self { hooks, time, breaker: NameText::unmade() }
     }
 }
 

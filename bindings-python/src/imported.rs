@@ -4,6 +4,7 @@
 //! `import` and `intern!`. That runs Python, or lets go of the GIL, and another thread may fork: the child
 //! would wait for ever. What is loaded for it is loaded under the lock of Python's that a fork takes.
 
+use overcurrent::Name;
 use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
 
 /// A name in a module.
@@ -46,31 +47,58 @@ impl Imported {
     }
 }
 
-/// A text as Python's string, made once.
-pub(crate) struct Text {
+/// A word as Python's string, made once.
+pub(crate) struct Word {
     kept: PyOnceLock<Py<PyString>>,
 }
 
-impl Text {
+impl Word {
     pub(crate) const fn unmade() -> Self {
         Self { kept: PyOnceLock::new() }
     }
 
-    /// The string of a text, which is made again where it is another than the first one.
+    /// The string of `word`, which is the same one each time.
     #[inline]
-    pub(crate) fn of<'py>(&self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
-        let kept = self.kept.get(py).map(|kept| kept.bind(py));
-        match kept.filter(|kept| **kept == text) {
-            Some(kept) => kept.clone(),
-            None => self.make(py, text),
+    pub(crate) fn of<'py>(&self, py: Python<'py>, word: &'static str) -> Bound<'py, PyString> {
+        match self.kept.get(py) {
+            Some(kept) => kept.bind(py).clone(),
+            None => self.make(py, word),
         }
     }
 
     #[cold]
-    fn make<'py>(&self, py: Python<'py>, text: &str) -> Bound<'py, PyString> {
-        let made = PyString::new(py, text);
-        // Where there is one already, that is kept.
+    fn make<'py>(&self, py: Python<'py>, word: &str) -> Bound<'py, PyString> {
+        let made = PyString::new(py, word);
         let late = self.kept.set(py, made.clone().unbind());
+        drop(late);
+        made
+    }
+}
+
+/// A name as Python's string, made once.
+pub(crate) struct NameText {
+    kept: PyOnceLock<(Name, Py<PyString>)>,
+}
+
+impl NameText {
+    pub(crate) const fn unmade() -> Self {
+        Self { kept: PyOnceLock::new() }
+    }
+
+    /// The string of a name, which is made again where it is another than the first one.
+    #[inline]
+    pub(crate) fn of<'py>(&self, py: Python<'py>, name: &Name) -> Bound<'py, PyString> {
+        match self.kept.get(py).filter(|(known, _)| known == name) {
+            Some((_, kept)) => kept.bind(py).clone(),
+            None => self.make(py, name),
+        }
+    }
+
+    #[cold]
+    fn make<'py>(&self, py: Python<'py>, name: &Name) -> Bound<'py, PyString> {
+        let made = PyString::new(py, name);
+        // Where there is one already, that is kept.
+        let late = self.kept.set(py, (name.clone(), made.clone().unbind()));
         drop(late);
         made
     }

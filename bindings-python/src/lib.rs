@@ -28,6 +28,7 @@ mod retry;
 mod subscribe;
 mod switch;
 mod trace;
+mod unmade;
 mod unused;
 mod value;
 mod weakly;

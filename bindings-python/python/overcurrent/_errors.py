@@ -72,10 +72,6 @@ class BreakerOpen(OvercurrentError):
         return _core.breaker_open_text(self.breaker, self.reason, self.retry_after)
 
 
-new_breaker_open = BreakerOpen.__new__
-"""Makes one of a class and of all three arguments, without running any Python."""
-
-
 class AttemptTimeout(OvercurrentError, TimeoutError):
     """One attempt took longer than `attempt_timeout`."""
 
