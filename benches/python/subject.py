@@ -18,6 +18,8 @@ Operation: TypeAlias = Literal["success", "success after a turn", "rejection", "
 
 OPERATIONS: tuple[Operation, ...] = ("success", "success after a turn", "rejection", "failure and retry")
 
+LATER = (floors.BARE, floors.PASS_THROUGH, floors.TIMEOUT, floors.WAIT_FOR)
+"""The floors whose functions also wait for a turn of the event loop."""
 TRIES = 100
 """No breaker here needs more failures than this to open."""
 
@@ -46,7 +48,7 @@ def subjects(ways: Iterable[Way]) -> Iterator[Subject]:
         for style in way.styles:
             answer = functions.answer if style == "sync" else functions.answer_later
             yield Subject("success", style, way, way.wrap(answer))
-        if way.library in (floors.BARE, floors.PASS_THROUGH) or way.kind == "guard, timeouts":
+        if way.library in LATER or way.kind == "guard, timeouts":
             later = way.wrap(functions.answer_after_a_turn)
             yield Subject("success after a turn", "async", way, later)
         for style in way.styles:

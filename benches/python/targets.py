@@ -10,7 +10,7 @@
 
 A retry of a peer keeps no state between calls, so that threads cannot spoil it, and the fastest one takes
 less than three pass-throughs: nothing written in Python could be three times as fast. It is set beside ours
-without a bound.
+without a bound, and so is what asyncio itself takes to bound a call.
 
 A target is met where the ratio of the medians meets it; that of the minima stands beside.
 """
@@ -134,6 +134,11 @@ def _overhead(sheet: Sheet, style: Style) -> Iterator[Target]:
                 if base is not None:
                     name = f"{operation}, {style}: {kind} ({row.way.policy}) / pass-through"
                     yield sheet.ratio(name, row, base, at_most=bounds[style])
+        for library in (floors.TIMEOUT, floors.WAIT_FOR):
+            bound = next(sheet.find(operation, style, library=library), None)
+            for row in sheet.find(operation, style, kind="guard, timeouts", own=True):
+                if bound is not None:
+                    yield sheet.ratio(f"{operation}, {style}: guard, timeouts / {library}", row, bound)
 
 
 def _peers(sheet: Sheet, style: Style, correct: set[str]) -> Iterator[Target]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from typing import Any
@@ -11,6 +12,10 @@ from way import Fn, Way
 BARE = "bare"
 PASS_THROUGH = "pass-through"
 BY_HAND = "by hand"
+TIMEOUT = "asyncio.timeout"
+WAIT_FOR = "asyncio.wait_for"
+BOUND = 10.0
+"""The seconds that a call has, where it is bounded."""
 
 
 class Refused(Exception):
@@ -78,6 +83,27 @@ def by_hand(fn: Fn) -> Fn:
     return tried
 
 
+def timeout(fn: Fn) -> Fn:
+    """Bound a coroutine function in its caller's task."""
+
+    @functools.wraps(fn)
+    async def bounded(*args: Any, **kwargs: Any) -> Any:
+        async with asyncio.timeout(BOUND):
+            return await fn(*args, **kwargs)
+
+    return bounded
+
+
+def wait_for(fn: Fn) -> Fn:
+    """Bound a coroutine function: before Python 3.12 in a task of its own."""
+
+    @functools.wraps(fn)
+    async def bounded(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.wait_for(fn(*args, **kwargs), BOUND)
+
+    return bounded
+
+
 def refuse(_: int) -> None:
     """Raise what a rejection raises, and nothing else."""
     raise Refused("payments", "open", 1.0)
@@ -92,4 +118,6 @@ WAYS = (
     Way(BARE, "floor", "the function itself", bare),
     Way(PASS_THROUGH, "floor", "closure with try/except", pass_through),
     Way(BY_HAND, "floor", "loop of 3 attempts", by_hand, retrying=by_hand),
+    Way(TIMEOUT, "floor", "10 s", timeout, styles=("async",)),
+    Way(WAIT_FOR, "floor", "10 s", wait_for, styles=("async",)),
 )
