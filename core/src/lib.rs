@@ -87,6 +87,7 @@ pub use kernel::{
     caller::Caller,
     edge::Edge,
     error::{AttemptTimeout, BreakerOpen, DeadlineExceeded, ErrorCode, InvalidPolicy},
+    error_type::error_type,
     event::{Event, Fact, Severity},
     grpc,
     metric::{

@@ -176,5 +176,10 @@ fn grpc_means_what_the_cases_say() {
         let verdict = grpc::classify(case.number, case.pushback.as_deref(), case.repeatable);
         assert_eq!(verdict, case.expect.verdict(), "{} {:?}", case.name, case.pushback);
     }
+    // The first ones are those that there are.
+    for case in &grpc.statuses[..17] {
+        assert_eq!(grpc::name(case.number), Some(case.name.as_str()));
+    }
+    assert_eq!([17, u32::MAX].map(grpc::name), [None, None]);
     assert!(grpc.statuses.len() > 17, "only {} cases were found", grpc.statuses.len());
 }

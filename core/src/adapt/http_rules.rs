@@ -7,7 +7,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::RET
 use super::carrier::carry;
 use crate::{
     drive::context::Context,
-    kernel::{call::Verdict, http, time::Span},
+    kernel::{call::Verdict, error_type::error_type, http, time::Span},
 };
 
 /// What HTTP says of a call: which requests may be sent again, what an answer means, how long to wait.
@@ -65,7 +65,7 @@ impl HttpRules {
 
     /// What an answer that is a failure is called: its status.
     pub(super) fn error_type(status: StatusCode) -> Cow<'static, str> {
-        status.as_str().to_owned().into()
+        error_type(Some(status.as_u16().into()), None, None)
     }
 
     /// What an answer means. Whether the request may be sent again is asked when it is sent.

@@ -7,7 +7,12 @@ use std::{
 };
 
 use super::error::Error;
-use crate::kernel::{call::Verdict, error::BreakerOpen, retry::Failure};
+use crate::kernel::{
+    call::Verdict,
+    error::{BreakerOpen, ErrorCode},
+    error_type::error_type,
+    retry::Failure,
+};
 
 /// Says what a result means to the breaker and the retry. Any `Fn(&Result<T, E>) -> Verdict` is one.
 pub trait Classify<T, E> {
@@ -17,7 +22,8 @@ pub trait Classify<T, E> {
     /// What a result that was no success is called where attempts are traced (`error.type`): one of a few words,
     /// and nothing of what the error says. `None` where nothing went wrong.
     ///
-    /// By default the type of the error. A value that was judged as a failure is `_OTHER`.
+    /// By default the type of the error. A value that was judged as a failure is `_OTHER`. Where a status or a code says
+    /// more, [`error_type`](crate::error_type) chooses as the other languages do.
     fn error_type(&self, result: &Result<T, E>) -> Option<Cow<'static, str>> {
         result.as_ref().err().map(|_| type_name::<E>().into())
     }
@@ -58,6 +64,13 @@ impl<T, E: 'static> Classify<T, E> for Standard {
             Err(error) if is_rejection(error) => Verdict::Ignored,
             Err(_) => Verdict::Failure(Failure::RETRYABLE),
         }
+    }
+
+    /// The type of the error; of a rejection by another breaker its code.
+    fn error_type(&self, result: &Result<T, E>) -> Option<Cow<'static, str>> {
+        let error = result.as_ref().err()?;
+        let code = is_rejection(error).then_some(ErrorCode::BreakerOpen.as_str());
+        Some(error_type(None, code, Some(type_name::<E>())))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     kernel::{
         call::{Attempt, Call, Rejection, Settled, Step, Verdict},
         error::ErrorCode,
+        error_type::error_type,
         outcome::{Ending, StopReason},
         time::{Instant, Span},
     },
@@ -175,7 +176,7 @@ fn end(
     span.end(ending, || match (code, ending) {
         (Some(code), _) => Some(code.as_str().into()),
         (None, Ending::Success) => None,
-        (None, Ending::Failure) => error().or(Some(Cow::Borrowed("_OTHER"))),
+        (None, Ending::Failure) => error().or_else(|| Some(error_type(None, None, None))),
         (None, _) => error(),
     });
 }

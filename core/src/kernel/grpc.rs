@@ -38,3 +38,29 @@ pub fn classify(status: u32, pushback: Option<&str>, repeatable: bool) -> Verdic
         hint: hint.flatten().map(|millis| Span::from_millis(millis.into())),
     })
 }
+
+/// The names of the statuses, by their numbers.
+const NAMES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// The name of the status of a number: `UNAVAILABLE` of 14. `None` of a number that no status has.
+pub fn name(status: u32) -> Option<&'static str> {
+    NAMES.get(usize::try_from(status).ok()?).copied()
+}

@@ -10,6 +10,7 @@ pub mod call;
 pub mod caller;
 pub mod edge;
 pub mod error;
+pub mod error_type;
 pub mod event;
 pub mod explain;
 pub mod grpc;

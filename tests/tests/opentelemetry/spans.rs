@@ -113,6 +113,21 @@ fn what_went_wrong_is_named_by_whoever_judges_it() {
 }
 
 #[test]
+fn a_rejection_by_another_breaker_is_called_by_its_code() {
+    let traced = Traced::new();
+    let inner = overcurrent::Breaker::new("inner", BreakerPolicy::draft().build().expect("it is valid"));
+    inner.force_open();
+    let guard = builder().build().expect("it is valid");
+    let rejected = guard.call(|_| inner.acquire().map(overcurrent::Permit::success));
+    assert!(rejected.is_err());
+    let said = facts(&traced.spans()[0].attributes);
+    assert_eq!(
+        (&said["overcurrent.outcome"], &said["error.type"]),
+        (&"ignored".into(), &"BREAKER_OPEN".into())
+    );
+}
+
+#[test]
 fn a_function_that_came_too_late_is_a_timeout_by_its_code() {
     let traced = Traced::new();
     let clock = ManualClock::new();
