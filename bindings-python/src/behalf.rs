@@ -20,7 +20,11 @@ use std::sync::{
 };
 
 use overcurrent::{Ending, Event, Filter, Subscription, TraceContext as Core, subscribe as listen};
-use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyList};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    prelude::*,
+    types::{PyInt, PyList},
+};
 
 use crate::{
     events::{CAPACITY, WAITING, object},
@@ -186,6 +190,20 @@ fn objects<'py>(py: Python<'py>, events: &[Event]) -> PyResult<Bound<'py, PyList
     PyList::new(py, events)
 }
 
+/// What a failure is called, given the status of HTTP that it tells of, the code that it carries, and the class of the
+/// error.
+#[pyfunction]
+#[pyo3(signature = (status, code, class_, /))]
+pub(crate) fn error_type(
+    status: Option<&Bound<'_, PyInt>>,
+    code: Option<&str>,
+    class_: Option<&str>,
+) -> String {
+    // One that is too large for the core is none.
+    let status = status.and_then(|status| status.extract().ok());
+    overcurrent::error_type(status, code, class_).into_owned()
+}
+
 /// The headers by which a server learns on whose behalf it is asked, for one attempt.
 #[pyfunction]
 pub(crate) fn onward_headers(py: Python<'_>) -> PyResult<Vec<(String, String)>> {
@@ -276,7 +294,7 @@ impl Behalf {
         forgiven(py, "tracer", told.map(drop), ())
     }
 
-    /// The attempt has ended, with an error of a class, or a value; or the call, and none was under way.
+    /// The attempt has ended, with an error or, of a cut, its class, or a value; or the call, and none was under way.
     ///
     /// # Errors
     /// As [`current`].

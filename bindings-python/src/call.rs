@@ -469,7 +469,7 @@ impl Call {
 /// What an attempt returned, if anybody wants to know, or raised.
 type Came<'a, 'py> = Result<Option<&'a Bound<'py, PyAny>>, &'a Bound<'py, PyBaseException>>;
 
-/// How an attempt ended, and the class of the error that it ended with, else the value.
+/// How an attempt ended, and the error that it ended with (of a cut its class), else the value.
 fn ended<'py>(
     py: Python<'py>,
     settled: Settled,
@@ -489,7 +489,7 @@ fn ended<'py>(
     };
     let result = match came {
         Ok(value) => value.cloned(),
-        Err(error) => Some(error.get_type().into_any()),
+        Err(error) => Some(error.clone().into_any()),
     };
     Ok((ending, result))
 }

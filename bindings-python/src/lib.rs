@@ -43,7 +43,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         adapted::Adapted,
-        behalf::{onward_headers, turn_tracing},
+        behalf::{error_type, onward_headers, turn_tracing},
         breaker::{Breaker, Part},
         budget::Budget,
         call::Call,

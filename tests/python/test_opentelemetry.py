@@ -10,11 +10,9 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 import trio
 from conftest import WAYS, Flaky, forever, turns, ways
@@ -230,15 +228,6 @@ def test_what_is_no_failure_is_no_error(traces: Traces, clock: ManualClock) -> N
     assert outcome(first) == ("ignored", "ValueError", StatusCode.UNSET)
     assert outcome(second) == ("ignored", "BREAKER_OPEN", StatusCode.UNSET)
     assert [event.name for event in second.events] == ["overcurrent.reject"]
-
-
-def test_a_value_that_is_a_failure_is_known_by_its_status(traces: Traces, clock: ManualClock) -> None:
-    guard = Guard("g", clock=clock, retry=False, classify=lambda value: "failure")
-    assert guard.call(int) == 0
-    guard.call(lambda: httpx.Response(503))
-    guard.call(lambda: SimpleNamespace(status=429, body="secret"))
-    types = [outcome(span) for span in traces.attempts()]
-    assert types == [("failure", type_, StatusCode.ERROR) for type_ in ("_OTHER", "503", "429")]
 
 
 def test_what_is_decided_beside_attempts_is_told_to_the_callers_span(

@@ -19,7 +19,7 @@ Each attempt is a span, a child of that in which the call was made and the paren
 | `overcurrent.attempt` | which attempt it is, from 1 |
 | `http.request.resend_count` | how many came before it, where some did |
 | `overcurrent.outcome` | `success`, `failure`, `timeout`, `ignored` or `cancelled` |
-| `error.type` | the class of the error, or the code of one of ours; the status of a response; else `_OTHER` |
+| `error.type` | the status of the response; else the code of the error, else its class; else `_OTHER` |
 | status | error, of a failure and a timeout |
 
 What was decided is an event of the span: `overcurrent.retry` and so on, with the fields of the event as
@@ -37,8 +37,7 @@ from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from overcurrent._core import TraceContext, __version__, turn_tracing
-from overcurrent._errors import OvercurrentError
+from overcurrent._core import TraceContext, __version__, error_type, turn_tracing
 from overcurrent._otel_metrics import Metering, instrument_metrics
 from overcurrent._trace import current as scope
 
@@ -173,14 +172,14 @@ class _Attempt:
         Args:
             events: What was decided.
             outcome: How the attempt ended.
-            result: The class of its error, else the value that it returned.
+            result: Its error, or the class of one that was never made; else the value that it returned.
         """
         try:
             _tell(self._span, events)
             self._span.set_attribute("overcurrent.outcome", outcome)
             if outcome in FAILED:
                 self._span.set_status(Status(StatusCode.ERROR))
-            if outcome in FAILED or outcome == "ignored":
+            if outcome in FAILED or (outcome == "ignored" and isinstance(result, BaseException)):
                 self._span.set_attribute("error.type", _type(result))
         finally:
             try:
@@ -234,11 +233,42 @@ def _tell(span: Span, events: Iterable[Event]) -> None:
 
 
 def _type(result: object) -> str:
-    """Return what the class of an error is known by, or a value that is a failure; nothing of its content."""
-    if not isinstance(result, type):
-        status = getattr(result, "status_code", getattr(result, "status", None))
-        return str(status) if isinstance(status, int) else "_OTHER"
-    if issubclass(result, OvercurrentError):
-        return result.code
-    module, name = result.__module__, result.__qualname__
-    return name if module == "builtins" else f"{module}.{name}"
+    """Return what an error, or its class, or a value that is a failure is called: the core chooses."""
+    if isinstance(result, type):
+        return error_type(None, getattr(result, "code", None), None)
+    status = _status(result)
+    if not isinstance(result, BaseException):
+        return error_type(status, None, None)
+    kind = type(result)
+    module, name = kind.__module__, kind.__qualname__
+    name = name if module == "builtins" else f"{module}.{name}"
+    return error_type(status, _code(result, module), name)
+
+
+def _status(result: object) -> int | None:
+    """Return the status of a response, or of the response that an error tells of."""
+    for holder, name in (
+        (result, "status_code"),
+        (result, "status"),
+        (_read(result, "response"), "status_code"),
+    ):
+        status = _read(holder, name)
+        if isinstance(status, int) and not isinstance(status, bool):
+            return status
+    return None
+
+
+def _code(error: BaseException, module: str) -> str | None:
+    """Return the code that an error carries; of gRPC the name of its status."""
+    code = _read(error, "code")
+    if callable(code) and module.partition(".")[0] == "grpc":
+        with suppress(Exception):
+            code = _read(code(), "name")
+    return code if isinstance(code, str) else None
+
+
+def _read(holder: object, name: str) -> object:
+    """Return an attribute; None where there is none, or where reading it raises."""
+    with suppress(Exception):
+        return getattr(holder, name, None)
+    return None
