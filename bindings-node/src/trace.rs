@@ -18,7 +18,7 @@ use napi::{
 };
 use napi_derive::napi;
 use overcurrent::{
-    Event, Fact, Filter, InvalidPolicy, SpanId, Subscription, TraceContext, TraceId, subscribe,
+    Event, Fact, Filter, InvalidPolicy, SpanId, Subscription, TraceContext, TraceId, grpc, subscribe,
 };
 
 use crate::{
@@ -127,6 +127,22 @@ fn attributes(env: Env, event: &Event) -> napi::Result<Object<'static>> {
         }
     }
     Ok(object)
+}
+
+/// What a failure is called, given the status of HTTP that it tells of, the code that it carries (a number is a status
+/// of gRPC), and the class of the error.
+#[napi]
+pub(crate) fn error_type(
+    status: Option<i64>,
+    code: Option<Either<String, u32>>,
+    class: Option<String>,
+) -> String {
+    let code = match &code {
+        Some(Either::A(word)) => Some(word.as_str()),
+        Some(Either::B(number)) => grpc::name(*number),
+        None => None,
+    };
+    overcurrent::error_type(status, code, class.as_deref()).into_owned()
 }
 
 /// The version of this package.

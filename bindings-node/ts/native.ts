@@ -162,6 +162,7 @@ interface Native {
   eventsDropped(listener: number): number
   eventNames(): string[]
   behalfOfSpan(traceId: string, spanId: string, flags: number, context: number | undefined): void
+  errorType(status: number | undefined, code: string | number | undefined, name: string | undefined): string
   version(): string
   trace(on: boolean): void
   takeTold(): unknown[]

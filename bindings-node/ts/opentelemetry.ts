@@ -18,7 +18,7 @@ import {
   type Tracer as OpenTelemetryTracer,
   type TracerProvider,
 } from '@opentelemetry/api'
-import { OvercurrentError, refuse } from './errors.js'
+import { refuse } from './errors.js'
 import { native } from './native.js'
 import { Reporter } from './report.js'
 import { traced } from './switch.js'
@@ -38,18 +38,41 @@ export interface InstrumentOptions {
   readonly propagate?: boolean | undefined
 }
 
-/** What an error is called where it is counted: few names, and nothing of what it says. */
+type Fields = { readonly [name: string]: unknown }
+
+/** What an error, or a value that is a failure, is called where it is counted: the core chooses. */
 function typeOf(result: unknown): string {
   try {
-    if (result instanceof OvercurrentError) return result.code
-    const { code, status, statusCode, name } = (result ?? {}) as { readonly [name: string]: unknown }
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(code)) return code
-    for (const number of [status, statusCode]) if (typeof number === 'number') return String(number)
-    if (result instanceof Error && typeof name === 'string' && name !== '') return name
+    const { status, statusCode, response } = (result ?? {}) as Fields
+    const statuses = [status, statusCode, (response as Fields | null | undefined)?.['status']]
+    const number = statuses.find(status => Number.isInteger(status)) as number | undefined
+    if (isError(result)) return native.errorType(number, codeOf(result), classOf(result))
+    return native.errorType(number, undefined, undefined)
+  } catch {
+    return native.errorType(undefined, undefined, undefined)
+  }
+}
+
+/** Whether it is an error, of whatever realm. */
+function isError(result: unknown): result is Error & Fields {
+  try {
+    return result instanceof Error || Object.prototype.toString.call(result) === '[object Error]'
   } catch {
     // A proxy that nobody may look into.
+    return false
   }
-  return '_OTHER'
+}
+
+/** The code that an error carries: a text; of gRPC the number of its status. */
+function codeOf(error: Fields): string | number | undefined {
+  const { code } = error
+  if (typeof code === 'string') return code
+  return Number.isInteger(code) && 'metadata' in error && 'details' in error ? (code as number) >>> 0 : undefined
+}
+
+/** The class of an error: what it calls itself, unless that is what all are called. */
+function classOf({ name, constructor }: Error): string {
+  return typeof name === 'string' && name !== '' && name !== 'Error' ? name : constructor.name
 }
 
 /** Adds what was decided just now to a span. */
@@ -94,9 +117,11 @@ class Spanned implements AttemptSpan {
     reporter.attempt('the span', () => {
       tell(span)
       span.setAttribute('overcurrent.outcome', ending)
-      const isFailed = ending === 'failure' || ending === 'timeout'
+      const isTimeout = ending === 'timeout'
+      const isFailed = isTimeout || ending === 'failure'
       if (isFailed) span.setStatus({ code: SpanStatusCode.ERROR })
-      if (isFailed || ending === 'ignored') span.setAttribute('error.type', typeOf(result))
+      if (isFailed || (ending === 'ignored' && isError(result)))
+        span.setAttribute('error.type', isTimeout ? (result as { readonly code: string }).code : typeOf(result))
     })
     reporter.attempt('the span', () => span.end())
   }

@@ -1,7 +1,9 @@
 /** Spans of attempts, by OpenTelemetry's own SDK. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { SpanKind, SpanStatusCode, context, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
 import { Breaker, Guard, ManualClock, Retry, TraceContext, callInfo, compose, constant, subscribe } from 'overcurrent'
@@ -240,19 +242,48 @@ test('timeouts, cancellations and what is ignored', async t => {
   assert.deepEqual(attempts().map(events), [['timeout', 'retry'], ['timeout'], [], []])
 })
 
-test('an error is called by its code or its name, and a value by its status', async () => {
-  const guard = guarded({ retry: false, classify: ({ value }) => (value === undefined ? undefined : 'failure') })
-  const results = [
-    new RangeError('secret'),
-    Object.assign(new Error(), { code: 'secret words' }),
-    'a text',
-    null,
-    new Proxy({}, { get: fail, getPrototypeOf: fail }),
-  ]
-  for (const error of results) await rejection(guard.call(() => Promise.reject(error)).catch(error => Promise.reject({ error })))
-  for (const value of [{ status: 503 }, { statusCode: 502 }, 'odd']) await guard.call(() => value)
-  const types = attempts().map(({ attributes }) => attributes['error.type'])
-  assert.deepEqual(types, ['RangeError', 'Error', '_OTHER', '_OTHER', '_OTHER', '503', '502', '_OTHER'])
+/** What is told of an attempt that came to these: errors, then values that are failures. */
+async function types(errors, values) {
+  const guard = guarded({ retry: false, breaker: false, classify: ({ value }) => (value === undefined ? undefined : 'failure') })
+  for (const error of errors) await guard.call(() => Promise.reject(error)).then(assert.fail, () => {})
+  for (const value of values) await guard.call(() => value)
+  return attempts().map(({ attributes }) => attributes['error.type'])
+}
+
+test('failures are called what the cases say', async () => {
+  const { errors, values } = JSON.parse(readFileSync(new URL('../error-types.json', import.meta.url), 'utf8'))
+  const said = ({ status, response, code }) => ({ status, code, ...(response && { response: { status: response } }) })
+  const told = await types(
+    errors.map(of => Object.assign(new RangeError('secret'), said(of))),
+    values.map(said),
+  )
+  const expected = [...errors, ...values].map(({ expect }) => (expect === 'class' ? 'RangeError' : expect))
+  assert.deepEqual(told, expected)
+  assert.ok(errors.length > 10 && values.length > 3)
+})
+
+test('odd errors and values have a name too', async () => {
+  class Refused extends Error {}
+  class Named extends Error {
+    name = 'Declined'
+  }
+  const odd = new Proxy({}, { get: fail, getPrototypeOf: fail })
+  const grpc = Object.assign(new Error('14 UNAVAILABLE: down'), { code: 14, details: 'down', metadata: {} })
+  const errors = [new Refused(), new Named(), Object.assign(new Error(), { name: '' }), runInNewContext('new TypeError()'), grpc]
+  const named = ['Refused', 'Declined', 'Error', 'TypeError', 'UNAVAILABLE']
+  const nothing = ['a text', null, odd, { code: 'SECRET' }]
+  const told = await types([...errors, ...nothing], [{ statusCode: 502 }, 'odd'])
+  assert.deepEqual(told, [...named, '_OTHER', '_OTHER', '_OTHER', '_OTHER', '502', '_OTHER'])
+})
+
+test('what is ignored has a name where it is an error', async () => {
+  const guard = guarded({ retry: false, classify: () => 'ignored' })
+  await rejection(guard.call(fail))
+  await guard.call(() => ({ status: 404 }))
+  assert.deepEqual(
+    attempts().map(({ attributes, status }) => [attributes['error.type'], status.code]),
+    [['ECONNREFUSED', SpanStatusCode.UNSET], [undefined, SpanStatusCode.UNSET]],
+  )
 })
 
 test('guards around guards: the inner attempt is a child of the outer one', async () => {

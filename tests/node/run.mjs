@@ -13,7 +13,7 @@ const tests = join(project, 'tests/node')
 
 // A copy, so that `overcurrent` is what is installed there and not this checkout.
 rmSync(join(project, 'tests'), { recursive: true, force: true })
-for (const part of ['node', 'vectors', 'scenarios', 'bad-policies.json', 'http.json', 'grpc.json', 'trace-context.json']) {
+for (const part of ['node', 'vectors', 'scenarios', 'bad-policies.json', 'http.json', 'grpc.json', 'error-types.json', 'trace-context.json']) {
   cpSync(join(root, 'tests', part), join(project, 'tests', part), { recursive: true })
 }
 cpSync(join(root, 'README.md'), join(project, 'README.md'))
