@@ -27,6 +27,7 @@ from overcurrent import (
     BreakerOpen,
     DeadlineExceeded,
     Guard,
+    InvalidPolicy,
     ManualClock,
     Retry,
     TraceContext,
@@ -498,6 +499,9 @@ def test_a_tracer_may_interrupt_the_program(clock: ManualClock) -> None:
 def test_it_is_turned_on_once_and_off_again(traces: Traces, clock: ManualClock) -> None:
     with pytest.raises(RuntimeError, match="calls are traced already"):
         instrument(traces.provider)
+    wrong: Any = "yes"
+    with pytest.raises(InvalidPolicy, match=r"`propagate`: `yes` must be true or false"):
+        instrument(propagate=wrong)
     Guard("g", clock=clock).call(int)
     assert len(traces.attempts()) == 1
 

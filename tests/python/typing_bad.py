@@ -169,6 +169,7 @@ TraceContext.extract("traceparent")  # error: arg-type
 TraceContext.root().inject({1: 2})  # error: dict-item
 TraceContext.root().trace_id = "a"  # error: misc
 instrument("a")  # error: arg-type
+instrument(propagate="no")  # error: arg-type
 
 # Guards by key, and the adapters.
 Registry("hosts", capacity="10")  # error: arg-type

@@ -440,7 +440,7 @@ with TraceContext.root().scope() as entered:
     assert_type(TraceContext.current(), TraceContext | None)
 
 instrument().close()
-with instrument(TracerProvider()) as instrumentation:
+with instrument(TracerProvider(), propagate=False) as instrumentation:
     assert_type(instrumentation, Instrumentation)
 
 

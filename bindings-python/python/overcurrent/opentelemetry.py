@@ -34,10 +34,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as contexts
-from opentelemetry import propagate, trace
+from opentelemetry import trace
+from opentelemetry.propagate import inject
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from overcurrent._core import TraceContext, __version__, error_type, turn_tracing
+from overcurrent._errors import InvalidPolicy
 from overcurrent._otel_metrics import Metering, instrument_metrics
 from overcurrent._trace import current as scope
 
@@ -60,16 +62,19 @@ _innermost: ContextVar[_Attempt] = ContextVar("overcurrent_traced")
 """The attempt under way; who cannot leave it is in another context than who entered it."""
 
 
-def instrument(tracer_provider: TracerProvider | None = None) -> Instrumentation:
+def instrument(tracer_provider: TracerProvider | None = None, *, propagate: bool = True) -> Instrumentation:
     """Trace the attempts of all calls of the process that begin from now on.
 
     Args:
         tracer_provider: Where the spans go; by default to the provider that was set for the process.
+        propagate: Whether the adapters send the context of each attempt's span. `False` is for clients that
+            are instrumented themselves, and for servers that are not to learn of it.
 
     Returns:
         What ends it.
 
     Raises:
+        InvalidPolicy: `propagate` is neither true nor false.
         RuntimeError: they are traced already.
 
     Example:
@@ -78,7 +83,9 @@ def instrument(tracer_provider: TracerProvider | None = None) -> Instrumentation
         ...     Guard("payments").call(str.upper, "receipt")
         'RECEIPT'
     """
-    if not turn_tracing(_Tracer(trace.get_tracer("overcurrent", __version__, tracer_provider))):
+    if not isinstance(propagate, bool):
+        raise InvalidPolicy("propagate", f"{propagate}", "must be true or false")
+    if not turn_tracing(_Tracer(trace.get_tracer("overcurrent", __version__, tracer_provider), propagate)):
         raise RuntimeError("calls are traced already, end that first")
     return Instrumentation()
 
@@ -112,10 +119,11 @@ class Instrumentation:
 class _Tracer:
     """What the extension asks about calls and attempts."""
 
-    __slots__ = ("_tracer",)
+    __slots__ = ("_propagates", "_tracer")
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, propagates: bool) -> None:
         self._tracer = tracer
+        self._propagates = propagates
 
     def current(self) -> TraceContext | None:
         """Return the span that is current, if there is one."""
@@ -141,12 +149,18 @@ class _Tracer:
         _tell(trace.get_current_span(), events)
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers by which a server learns of the current span."""
+        """Return the headers by which a server learns of the current span, and the rest of the scope's."""
         headers: dict[str, str] = {}
-        propagate.inject(headers)
+        if self._propagates:
+            inject(headers)
         known = scope.get(None)
-        if known is not None and known.correlation_id is not None:
-            headers.setdefault("x-correlation-id", known.correlation_id)
+        if known is not None:
+            rest: dict[str, str] = {}
+            known.inject(rest)
+            for name, value in rest.items():
+                # The trace is the tracer's to tell of; of the rest a propagator may know better.
+                if not name.startswith("trace"):
+                    headers.setdefault(name, value)
         return list(headers.items())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from opentelemetry import baggage, context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -98,10 +99,37 @@ def test_a_traced_attempt_sends_its_own_span(
     client.open(guards())
     with TraceContext.extract(CAME).scope():
         sent = send(client, server)
-    same = {"tracestate": "vendor=1", "x-correlation-id": "order-7"}
+    same = {name: value for name, value in CAME.items() if name != "traceparent"}
     assert sent == [{"traceparent": name, **same} for name in spans(exporter)]
     server.seen.clear()
     assert send(client, server, Traceparent="mine") == [{"traceparent": "mine"}] * 3
+
+
+def test_what_a_propagator_says_of_the_baggage_goes_first(
+    client: Client, server: Server, exporter: InMemorySpanExporter
+) -> None:
+    client.open(guards())
+    token = context.attach(baggage.set_baggage("tenant", "8"))
+    try:
+        with TraceContext.extract(CAME).scope():
+            sent = send(client, server)
+    finally:
+        context.detach(token)
+    assert [headers["baggage"] for headers in sent] == ["tenant=8"] * 3
+    assert len(spans(exporter)) == 3
+
+
+def test_the_span_can_be_left_to_the_client(client: Client, server: Server) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    client.open(guards())
+    with instrument(provider, propagate=False):
+        assert send(client, server) == [{}] * 3
+        server.seen.clear()
+        with TraceContext.extract(CAME).scope():
+            sent = send(client, server)
+    assert sent == [{name: CAME[name] for name in ("baggage", "x-correlation-id")}] * 3
+    assert len(spans(exporter)) == 6
 
 
 def test_a_call_of_grpc_says_so_in_its_metadata(
