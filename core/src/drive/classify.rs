@@ -23,7 +23,7 @@ pub trait Classify<T, E> {
     /// and nothing of what the error says. `None` where nothing went wrong.
     ///
     /// By default the type of the error. A value that was judged as a failure is `_OTHER`. Where a status or a code says
-    /// more, [`error_type`](crate::error_type) chooses as the other languages do.
+    /// more, [`error_type`] chooses as the other languages do.
     fn error_type(&self, result: &Result<T, E>) -> Option<Cow<'static, str>> {
         result.as_ref().err().map(|_| type_name::<E>().into())
     }
