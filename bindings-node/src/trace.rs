@@ -222,9 +222,9 @@ pub(crate) fn trace_span(
 
 /// A new trace, or the same with a new one where it has none.
 #[napi]
-pub(crate) fn trace_root(context: Option<f64>) -> napi::Result<f64> {
+pub(crate) fn trace_root(context: Option<f64>, sampled: bool) -> napi::Result<f64> {
     let context = context.map_or_else(|| Ok(TraceContext::default()), cloned)?;
-    Ok(keep(context.or_begin()))
+    Ok(keep(context.or_else(|| TraceContext::begin().with_sampled(sampled))))
 }
 
 /// The same trace, as seen from a new span of it.

@@ -171,7 +171,7 @@ interface Native {
   traceInject(context: number): string[]
   traceFacts(context: number): TraceFacts
   traceSpan(traceId: string, spanId: string, flags: number, context: number | undefined): number
-  traceRoot(context: number | undefined): number
+  traceRoot(context: number | undefined, sampled: boolean): number
   traceChild(context: number): number
   traceCorrelated(context: number, id: string): number | Refused
   share(handle: number): string

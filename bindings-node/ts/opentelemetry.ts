@@ -177,9 +177,9 @@ class Spans implements Tracer {
   #parent(): Context {
     const active = contexts.active()
     if (trace.getSpan(active) !== undefined) return active
-    const { traceId, spanId, sampled, tracestate } = set() ?? {}
+    const { traceId, spanId, sampled, random, tracestate } = set() ?? {}
     if (traceId === undefined || spanId === undefined) return active
-    const remote = { traceId, spanId, traceFlags: sampled === true ? 1 : 0, isRemote: true }
+    const remote = { traceId, spanId, traceFlags: Number(sampled) + 2 * Number(random), isRemote: true }
     const state = tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }
     return trace.setSpanContext(active, { ...remote, ...state })
   }

@@ -14,6 +14,19 @@ export type IncomingHeaders =
 /** Where headers are written: what has a method `set`, as `Headers` and `Map` do, or an object. */
 export type OutgoingHeaders = { set(name: string, value: string): unknown } | { [name: string]: unknown }
 
+/** What a new trace begins with. */
+export interface RootOptions {
+  /**
+   * Whether it is to be recorded; `true` by default. Tracers mostly do as the beginning of a trace says, so of one that is
+   * not sampled they record nothing.
+   */
+  readonly sampled?: boolean | undefined
+}
+
+function isSampled({ sampled = true }: RootOptions = {}): boolean {
+  return typeof sampled === 'boolean' ? sampled : refuse('sampled', sampled, 'must be true or false')
+}
+
 const NAMES = native.traceHeaders()
 const store = new AsyncLocalStorage<TraceContext>()
 
@@ -73,11 +86,12 @@ export class TraceContext {
   }
 
   /**
-   * A new trace, which nobody records. Others may take that for an advice not to record it either; so leave it to a
-   * tracer where there is one.
+   * A new trace, of random bytes.
+   * @param options `sampled`, whether it is to be recorded
+   * @throws InvalidPolicy where that is neither true nor false
    */
-  static root(): TraceContext {
-    return made(native.traceRoot(undefined))
+  static root(options?: RootOptions): TraceContext {
+    return made(native.traceRoot(undefined, isSampled(options)))
   }
 
   /**
@@ -99,8 +113,8 @@ export class TraceContext {
   }
 
   /** The same where it has a trace; else with a new one, as `root` makes it. */
-  orRoot(): TraceContext {
-    return made(native.traceRoot(this.#handle))
+  orRoot(options?: RootOptions): TraceContext {
+    return made(native.traceRoot(this.#handle, isSampled(options)))
   }
 
   /** The same trace, as seen from a new span of it. The same where it has no trace. */

@@ -30,8 +30,9 @@ impl TraceContext {
 
     /// A new trace.
     #[staticmethod]
-    fn root() -> Self {
-        Self { core: Core::begin() }
+    #[pyo3(signature = (*, sampled = true))]
+    fn root(sampled: bool) -> Self {
+        Self { core: Core::begin().with_sampled(sampled) }
     }
 
     /// The context that the running code makes calls on behalf of.
@@ -49,8 +50,9 @@ impl TraceContext {
     }
 
     /// The same where it has a trace; else with a new one.
-    fn or_root(&self) -> Self {
-        Self { core: self.core.clone().or_begin() }
+    #[pyo3(signature = (*, sampled = true))]
+    fn or_root(&self, sampled: bool) -> Self {
+        Self { core: self.core.clone().or_else(|| Core::begin().with_sampled(sampled)) }
     }
 
     /// The same trace, as seen from a new span of it.

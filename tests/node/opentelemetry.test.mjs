@@ -330,6 +330,17 @@ test('where no span is active, that of the request is the parent', async () => {
   assert.deepEqual([inside.spanId, inside.sampled, inside.correlationId], [span.spanContext().spanId, true, 'order-7'])
 })
 
+test('a trace that begins here is recorded unless it says otherwise', async () => {
+  const guard = guarded()
+  const [begun, unrecorded] = [TraceContext.root(), TraceContext.extract({}).orRoot({ sampled: false })]
+  for (const root of [begun, unrecorded]) {
+    const inside = await root.run(() => guard.call(() => TraceContext.current()))
+    assert.deepEqual([inside.traceId, inside.sampled], [root.traceId, root === begun])
+  }
+  const told = attempts().map(({ parentSpanContext: { traceId, traceFlags } }) => [traceId, traceFlags])
+  assert.deepEqual(told, [[begun.traceId, 3]], 'sampled and random')
+})
+
 test('without a caller’s span there is one for each attempt all the same', async () => {
   await rejection(guarded({ retry: { maxAttempts: 2, backoff: 'none' } }).call(fail))
   assert.deepEqual(attempts().map(events), [['retry'], ['give_up']])

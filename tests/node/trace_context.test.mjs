@@ -56,7 +56,15 @@ test('headers are taken, and written, in every form that is in use', () => {
 test('what changes something gives another one', () => {
   const root = TraceContext.root()
   assert.match(root.traceId, /^[0-9a-f]{32}$/)
-  assert.deepEqual([root.sampled, root.random], [false, true])
+  const unrecorded = { sampled: false }
+  const roots = [root, TraceContext.extract({}).orRoot(), TraceContext.root(unrecorded), TraceContext.extract({}).orRoot(unrecorded)]
+  assert.deepEqual(
+    roots.map(({ sampled, random }) => [sampled, random]),
+    [[true, true], [true, true], [false, true], [false, true]],
+  )
+  assert.deepEqual([root.orRoot(unrecorded).sampled, TraceContext.root({ sampled: undefined }).sampled], [true, true])
+  const refused = { name: 'InvalidPolicy', path: 'sampled', rule: 'must be true or false' }
+  assert.throws(() => TraceContext.root({ sampled: 'no' }), refused)
   const child = root.child()
   assert.equal(child.traceId, root.traceId)
   assert.notEqual(child.spanId, root.spanId)

@@ -270,6 +270,22 @@ def test_a_probe_is_known_by_the_state(traces: Traces, clock: ManualClock) -> No
     assert [event.name for event in probe.events] == ["overcurrent.state_change"]
 
 
+def test_a_trace_that_begins_here_is_recorded_unless_it_says_otherwise(
+    traces: Traces, clock: ManualClock
+) -> None:
+    guard = Guard("g", clock=clock)
+    for root, is_recorded in ((TraceContext.root(), True), (TraceContext.root(sampled=False), False)):
+        with root.scope():
+            inside = guard.call(TraceContext.current)
+        assert inside is not None
+        assert (inside.trace_id, inside.sampled) == (root.trace_id, is_recorded)
+        if is_recorded:
+            (span,) = traces.attempts()
+            assert span.parent is not None
+            assert (f"{span.parent.trace_id:032x}", span.parent.trace_flags) == (root.trace_id, 3)
+    assert len(traces.attempts()) == 1
+
+
 def test_a_scope_is_the_parent_where_no_span_is_current_and_its_correlation_id_stays(
     traces: Traces, clock: ManualClock
 ) -> None:

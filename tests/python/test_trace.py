@@ -106,9 +106,14 @@ def test_a_child_is_of_the_same_trace_and_a_root_of_its_own() -> None:
     assert (child.trace_id, child.correlation_id, child.sampled) == (ONE.trace_id, "call-1", True)
     assert child.span_id != ONE.span_id
     assert root.trace_id != TraceContext.root().trace_id
-    assert not root.sampled
-    assert ONE.or_root() == ONE
-    rooted = TraceContext.extract({"x-correlation-id": "order-7"}).or_root()
+    named = TraceContext.extract({"x-correlation-id": "order-7"})
+    rooted = named.or_root()
+    roots = (root, rooted, TraceContext.root(sampled=False), named.or_root(sampled=False))
+    assert [(one.sampled, one.random) for one in roots] == [(True, True)] * 2 + [(False, True)] * 2
+    assert ONE.or_root(sampled=False) == ONE
+    assert ONE.sampled
+    with pytest.raises(TypeError, match="sampled"):
+        TraceContext.root(sampled="no")  # type: ignore[arg-type]
     assert rooted.trace_id is not None
     assert rooted.correlation_id == "order-7"
     assert repr(ONE) == f"<TraceContext trace_id={ONE.trace_id} span_id={ONE.span_id} correlation_id=call-1>"

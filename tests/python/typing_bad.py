@@ -168,6 +168,7 @@ TraceContext.extract({"traceparent": 3})  # error: arg-type
 TraceContext.extract("traceparent")  # error: arg-type
 TraceContext.root().inject({1: 2})  # error: dict-item
 TraceContext.root().trace_id = "a"  # error: misc
+TraceContext.root(False)  # error: call-arg
 instrument("a")  # error: arg-type
 instrument(propagate="no")  # error: arg-type
 

@@ -426,7 +426,10 @@ with capture_events(breaker=breaker) as told:
 
 context = TraceContext.extract({"traceparent": "00-"})
 assert_type(TraceContext.extract([(b"baggage", b"a=1")]), TraceContext)
-assert_type(TraceContext.extract(httpx.Headers()).or_root().child().with_correlation_id("a"), TraceContext)
+assert_type(
+    TraceContext.extract(httpx.Headers()).or_root(sampled=False).child().with_correlation_id("a"),
+    TraceContext,
+)
 assert_type(
     (context.trace_id, context.span_id, context.correlation_id), tuple[str | None, str | None, str | None]
 )

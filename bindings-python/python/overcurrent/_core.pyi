@@ -93,8 +93,13 @@ class TraceContext:
         """
 
     @staticmethod
-    def root() -> TraceContext:
-        """Return a new trace, of which nobody records anything."""
+    def root(*, sampled: bool = True) -> TraceContext:
+        """Return a new trace.
+
+        Args:
+            sampled: Whether it is to be recorded. Tracers mostly do as the beginning of the trace says, so
+                of one that is not sampled they record nothing.
+        """
 
     @staticmethod
     def current() -> TraceContext | None:
@@ -105,8 +110,12 @@ class TraceContext:
 
     @staticmethod
     def of(trace_id: int, span_id: int, flags: int, tracestate: str) -> TraceContext | None: ...
-    def or_root(self) -> TraceContext:
-        """Return the same where it has a trace, else with a new one."""
+    def or_root(self, *, sampled: bool = True) -> TraceContext:
+        """Return the same where it has a trace, else with a new one.
+
+        Args:
+            sampled: Whether a new one is to be recorded.
+        """
 
     def child(self) -> TraceContext:
         """Return the same trace as seen from a new span of it, the parent of what is called."""

@@ -104,8 +104,8 @@ impl TraceContext {
         Self { parent: Some(parent), baggage: None, correlation_id: None }
     }
 
-    /// A new trace, of random bytes. It says that nobody records it, which others may take for an advice not
-    /// to record it either: see [`Self::with_sampled`].
+    /// A new trace, of random bytes. Who begins a trace decides whether it is recorded: it says *sampled*, unless
+    /// [`Self::with_sampled`] says otherwise, as what is not is recorded by nobody below it.
     pub fn root(random: [u8; 24]) -> Self {
         let mut trace = [0; 16];
         let mut span = [0; 8];
@@ -114,13 +114,23 @@ impl TraceContext {
         span.copy_from_slice(right);
         // Zero is no identifier.
         let (trace, span) = (TraceId::from_bytes(trace), SpanId::from_bytes(span));
-        Self::of(trace.unwrap_or(TraceId::ONE), span.unwrap_or(SpanId::ONE), RANDOM)
+        Self::of(trace.unwrap_or(TraceId::ONE), span.unwrap_or(SpanId::ONE), RANDOM | SAMPLED)
     }
 
-    /// The same where it has a trace; else with a new one, of random bytes.
+    /// The same where it has a trace; else with that of `root`.
+    ///
+    /// ```
+    /// use overcurrent::TraceContext;
+    ///
+    /// let came = TraceContext::default().with_correlation_id("order-7")?;
+    /// let unrecorded = came.or_else(|| TraceContext::begin().with_sampled(false));
+    /// assert!(unrecorded.trace_id().is_some() && !unrecorded.is_sampled());
+    /// assert_eq!(unrecorded.correlation_id().unwrap().as_str(), "order-7");
+    /// # Ok::<(), overcurrent::InvalidPolicy>(())
+    /// ```
     #[must_use]
-    pub fn or_root(self, random: [u8; 24]) -> Self {
-        let parent = self.parent.or_else(|| Self::root(random).parent);
+    pub fn or_else(self, root: impl FnOnce() -> Self) -> Self {
+        let parent = self.parent.or_else(|| root().parent);
         Self { parent, ..self }
     }
 
@@ -200,7 +210,12 @@ impl TraceContext {
     }
 
     fn flag(&self, flag: u8) -> bool {
-        self.parent.as_ref().is_some_and(|parent| parent.flags & flag != 0)
+        self.flags() & flag != 0
+    }
+
+    /// Both, as `traceparent` has them: *sampled* is 1, *random* 2. 0 where there is no trace.
+    pub fn flags(&self) -> u8 {
+        self.parent.as_ref().map_or(0, |parent| parent.flags)
     }
 
     /// What tracers say to themselves: members `key=value`, joined by commas.

@@ -94,15 +94,16 @@ impl TraceContext {
         InScope { context: Some(self), future: Some(future) }
     }
 
-    /// A new trace, of random bytes of the operating system. See [`Self::root`].
+    /// A new trace, of random bytes of the operating system; *sampled*, see [`Self::root`].
     pub fn begin() -> Self {
         Self::root(random())
     }
 
-    /// The same where it has a trace; else with a new one, of random bytes of the operating system.
+    /// The same where it has a trace; else with a new one, as [`Self::begin`] makes it. For another one there is
+    /// [`Self::or_else`].
     #[must_use]
     pub fn or_begin(self) -> Self {
-        if self.trace_id().is_some() { self } else { self.or_root(random()) }
+        self.or_else(Self::begin)
     }
 
     /// The same trace, as seen from a new span of it, which has a random identifier.
@@ -233,7 +234,12 @@ mod tests {
     #[test]
     fn what_is_begun_is_random() {
         let (one, other) = (TraceContext::begin(), TraceContext::begin());
-        assert!(one.is_random() && one.trace_id().is_some() && one.trace_id() != other.trace_id());
+        assert!(
+            one.is_random()
+                && one.is_sampled()
+                && one.trace_id().is_some()
+                && one.trace_id() != other.trace_id()
+        );
         assert_ne!(one.span_id(), other.span_id());
         let next = one.next_span();
         assert!(next.trace_id() == one.trace_id() && next.span_id() != one.span_id());

@@ -117,7 +117,7 @@ fn parent(on_behalf: impl FnOnce() -> Option<TraceContext>) -> Context {
 }
 
 fn remote(context: &TraceContext) -> Option<SpanContext> {
-    let flags = if context.is_sampled() { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+    let flags = TraceFlags::new(context.flags());
     let state = context.tracestate().and_then(|state| state.parse().ok());
     Some(SpanContext::new(
         TraceId::from_bytes(context.trace_id()?.to_bytes()),

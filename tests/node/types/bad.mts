@@ -95,6 +95,8 @@ guard.on('retry', event => (event.wait = 0))
 subscribe(({ wait }) => wait)
 // @ts-expect-error it is made by `root` or `extract`
 new TraceContext()
+// @ts-expect-error it is either
+TraceContext.root({ sampled: 'no' })
 // @ts-expect-error it never changes
 TraceContext.root().correlationId = 'order-7'
 // @ts-expect-error a logger has a method `warn`

@@ -126,7 +126,7 @@ guard
   .once('giveUp', ({ attempt, reason }) => console.log(attempt + 1, reason === 'deadline'))
   .off('stateChange', hear)
 new Breaker().on('reject', async ({ retryAfter, nth }) => console.log(retryAfter ?? nth))
-const context = TraceContext.extract({ traceparent: ['a'], 'x-correlation-id': 'order-7' }).orRoot().child()
+const context = TraceContext.extract({ traceparent: ['a'], 'x-correlation-id': 'order-7' }).orRoot({ sampled: false }).child()
 TraceContext.extract(new Headers()).inject(new Headers()).get('traceparent') satisfies string | null
 TraceContext.extract(new Map([['baggage', 'a=b']])).inject({ accept: '*/*' }).accept satisfies string
 context.inject()['traceparent'] satisfies string | undefined

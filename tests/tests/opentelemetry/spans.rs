@@ -205,6 +205,22 @@ fn a_span_is_not_told_what_was_decided_in_another() {
 }
 
 #[test]
+fn a_trace_that_begins_here_is_recorded_unless_it_says_otherwise() {
+    let traced = Traced::new();
+    let guard = builder().build().expect("it is valid");
+    let begun = TraceContext::begin();
+    let call = || guard.call(|_| Ok::<_, ()>(TraceContext::current()));
+    let inside = begun.scope(call).expect("it does not fail").expect("there is one");
+    assert_eq!((inside.trace_id(), inside.is_sampled(), inside.is_random()), (begun.trace_id(), true, true));
+    let unrecorded = TraceContext::default().or_else(|| TraceContext::begin().with_sampled(false));
+    let inside = unrecorded.scope(call).expect("it does not fail").expect("there is one");
+    assert_eq!((inside.trace_id(), inside.is_sampled()), (unrecorded.trace_id(), false));
+
+    let [span] = &traced.spans()[..] else { panic!("one trace is recorded") };
+    assert_eq!(ids(span).0, begun.trace_id());
+}
+
+#[test]
 fn without_a_span_the_attempt_is_a_child_of_the_one_that_a_request_came_with() {
     let traced = Traced::new();
     let guard = builder().build().expect("it is valid");

@@ -13,18 +13,18 @@ fn written(context: &TraceContext) -> Vec<(&'static str, String)> {
 #[test]
 fn a_root_is_made_of_random_bytes_and_says_so() {
     let root = traced();
-    let line = "00-000102030405060708090a0b0c0d0e0f-1011121314151617-02".to_owned();
+    let line = "00-000102030405060708090a0b0c0d0e0f-1011121314151617-03".to_owned();
     assert_eq!(written(&root), [(TRACEPARENT, line)]);
-    assert!(root.is_random() && !root.is_sampled());
+    assert!(root.is_random() && root.is_sampled());
     let zero = TraceContext::root([0; 24]);
-    assert_eq!(written(&zero)[0].1, "00-00000000000000000000000000000001-0000000000000001-02");
+    assert_eq!(written(&zero)[0].1, "00-00000000000000000000000000000001-0000000000000001-03");
 }
 
 #[test]
 fn a_child_is_another_span_of_the_same_trace() {
     let root = traced().with_tracestate("rojo=1").with_correlation_id("order-7").expect("it is one");
     let span = SpanId::from_hex("00f067aa0ba902b7").expect("it is one");
-    let child = root.child(span).with_sampled(true);
+    let child = root.child(span);
     assert_eq!((child.trace_id(), child.span_id()), (root.trace_id(), Some(span)));
     assert!(child.is_sampled() && child.is_random() && !child.clone().with_sampled(false).is_sampled());
     assert_eq!(child.tracestate(), Some("rojo=1"));
@@ -38,9 +38,10 @@ fn a_child_is_another_span_of_the_same_trace() {
 
 #[test]
 fn what_has_a_trace_keeps_it_and_what_has_none_gets_one() {
-    assert_eq!(traced().or_root([7; 24]), traced());
+    let unsampled = traced().with_sampled(false);
+    assert_eq!(unsampled.clone().or_else(|| panic!("it has one")), unsampled);
     let came = TraceContext::default().with_correlation_id("order-7").expect("it is one");
-    let rooted = came.or_root([7; 24]);
+    let rooted = came.or_else(|| TraceContext::root([7; 24]));
     assert_eq!(rooted.trace_id(), TraceId::from_bytes([7; 16]));
     assert_eq!(rooted.correlation_id().map(Name::as_str), Some("order-7"));
 }
