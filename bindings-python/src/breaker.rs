@@ -1,56 +1,34 @@
 //! The breaker of one dependency.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use overcurrent::{
-    Breaker as Core, BreakerPolicy, Dialect, Filter, Instant, Metrics as Counted, Snapshot, Value, register,
+    Breaker as Core, BreakerPolicy, Dialect, Filter, Instant, Metrics as Counted, Snapshot, Value,
 };
 use pyo3::{
-    PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyDict, PyMapping, PyString, PyTuple},
+    types::{PyMapping, PyString},
 };
 
 use crate::{
     behalf::within_current,
-    blocking,
-    call::Call,
+    caller::{Caller, Through},
     clock::{ManualClock, Time},
     error::{breaker_open, invalid},
     events::{Subscription, deliver, subscribed},
-    first, fork,
     hooks::{Hooks, Raw, Settings},
     imported::Imported,
+    lazy::{Lazy, LazyBreaker},
     metrics::Metrics,
     permit::Permit,
     switch,
-    unused::Unused,
     value::{entries, raw, secs, seed, span, text},
 };
 
-/// The name of a breaker that was given none and belongs to no guard.
-const NAMELESS: &str = "breaker";
-
 /// The state of a breaker; `overcurrent.Breaker` is built on it.
-///
-/// It comes to life with its first use. Until then a guard that is given it lends it what it has none
-/// of: a name, a clock, a seed.
-#[pyclass(frozen, subclass, module = "overcurrent._core")]
+#[pyclass(frozen, subclass, extends = Caller, module = "overcurrent._core")]
 pub(crate) struct Breaker {
-    name: Option<String>,
-    policy: BreakerPolicy,
-    seed: Option<u64>,
-    /// What its clock read when it was made, if it was given one.
-    origin: Option<Instant>,
-    pub(crate) settings: Py<Settings>,
-    live: OnceLock<Live>,
-    /// What is told of it until then, if it has a name.
-    unused: Option<Arc<Unused>>,
-}
-
-struct Live {
-    core: Arc<Core>,
-    time: Time,
+    lazy: Arc<LazyBreaker>,
 }
 
 #[pymethods]
@@ -63,7 +41,7 @@ impl Breaker {
         hooks: Raw<'_>,
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         let py = source.py();
         if let Ok(part) = source.cast::<Part>() {
             return Ok(part.get().breaker(py));
@@ -73,15 +51,9 @@ impl Breaker {
         let origin = clock.as_ref().map(|clock| Instant::from_nanos(clock.get().now_ns()));
         let time = Time::new(clock);
         let name = if source.is_none() { None } else { Some(text(source, "name")?) };
-        Ok(Self {
-            policy: policy.map_err(|error| invalid(&error))?,
-            seed: seed.map(self::seed).transpose()?,
-            origin,
-            settings: Py::new(py, Settings::new(Hooks::new(hooks)?, time))?,
-            live: OnceLock::new(),
-            unused: name.as_deref().map(Unused::named),
-            name,
-        })
+        let (policy, seed) = (policy.map_err(|error| invalid(&error))?, seed.map(self::seed).transpose()?);
+        let settings = Py::new(py, Settings::new(Hooks::new(hooks)?, time.clone_ref(py)))?;
+        Ok(Self::around(LazyBreaker::new(name, policy, seed, time, origin), settings))
     }
 
     /// Its name.
@@ -115,13 +87,14 @@ impl Breaker {
     }
 
     /// Asks for admission.
-    fn acquire(&self, py: Python<'_>) -> PyResult<Permit> {
+    fn acquire(this: &Bound<'_, Self>) -> PyResult<Permit> {
         if switch::is_disabled() {
             return Ok(Permit::of_none());
         }
-        let answer = within_current(py, || self.core().acquire_owned())?;
+        let (py, settings) = (this.py(), this.as_super().get().settings.get());
+        let answer = within_current(py, || this.get().core().acquire_owned())?;
         deliver(py)?;
-        answer.map(Permit::new).map_err(|error| breaker_open(py, &error, &self.settings.get().breaker))
+        answer.map(Permit::new).map_err(|error| breaker_open(py, &error, &settings.breaker))
     }
 
     /// Opens it by hand, for so long or for the policy's cooldown.
@@ -188,106 +161,25 @@ impl Breaker {
         subscribed(self.events(), callback)
     }
 
-    /// Makes a call that waits in the calling thread; `kwargs` is nobody else's.
-    #[pyo3(name = "_run", signature = (function, args, kwargs, /))]
-    fn run<'py>(
-        &self,
-        function: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        blocking::run(self.core(), &self.settings, function, args, kwargs)
-    }
-
-    /// The call that `_run` makes with `kwargs`, for somebody else.
-    #[pyo3(name = "_running", signature = (kwargs, /))]
-    fn running<'py>(&self, kwargs: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, Call>>> {
-        blocking::find(self.core(), &self.settings, kwargs)
-    }
-
-    /// Begins a call that waits in the calling thread.
-    #[pyo3(name = "_begin")]
-    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin(py, self.core(), &self.settings)
-    }
-
-    /// Begins a call that leaves the waiting to its caller: its first attempt, or `None`, and nothing is begun.
-    #[pyo3(name = "_first")]
-    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        first::first(py, self.core(), &self.settings)
-    }
-
-    /// Begins the same, to be resumed.
-    #[pyo3(name = "_begin_async")]
-    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin_async(py, self.core(), &self.settings)
-    }
-
-    /// Whether the attempt of what `_first` gave, which has returned, is over with that.
-    #[pyo3(name = "_ended", signature = (begun, /))]
-    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
-        first::ended(begun.py(), self.core(), begun)
-    }
-
-    /// The call of what `_first` gave, for its loop.
-    #[pyo3(name = "_full", signature = (begun, kwargs, /))]
-    fn full<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs)
-    }
-
-    /// The call of what `_first` gave, for somebody else.
-    #[pyo3(name = "_lend", signature = (begun, kwargs, /))]
-    fn lend<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::lend(self.core(), &self.settings, begun, kwargs)
-    }
-
     fn __repr__(&self) -> String {
         format!("<Breaker `{}`: {}>", self.name(), self.state())
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.settings)
     }
 }
 
 impl Breaker {
-    #[inline]
-    fn core(&self) -> &Arc<Core> {
-        match self.live.get() {
-            Some(live) => &live.core,
-            None => self.enliven(NAMELESS, &self.settings.get().time, None),
-        }
+    fn around(lazy: LazyBreaker, settings: Py<Settings>) -> PyClassInitializer<Self> {
+        let lazy = Arc::new(lazy);
+        Caller::new(Through::breaker(Arc::clone(&lazy)), settings).of(Self { lazy })
     }
 
-    #[cold]
-    fn enliven(&self, name: &str, time: &Time, seed: Option<u64>) -> &Arc<Core> {
-        let live = self.live.get_or_init(|| {
-            let name = self.name.as_deref().unwrap_or(name);
-            let (clock, seed) = (time.clock(), self.seed.or(seed));
-            let origin = self.origin.unwrap_or_else(|| clock.now());
-            let core = Arc::new(Core::since(name, self.policy.clone(), clock, origin, seed));
-            fork::remember(&core);
-            register(&core);
-            if let Some(unused) = &self.unused {
-                unused.used();
-            }
-            Live { core, time: Python::attach(|py| time.clone_ref(py)) }
-        });
-        &live.core
+    fn core(&self) -> &Arc<Core> {
+        self.lazy.core()
     }
 
     /// The breaker as a part of a guard, which lends it a name, a clock and a seed if it is not alive
     /// yet.
     pub(crate) fn adopted(&self, name: &str, time: &Time, seed: Option<u64>) -> Arc<Core> {
-        Arc::clone(self.enliven(name, time, seed))
+        self.lazy.adopted(name, time, seed)
     }
 
     /// Its events.
@@ -297,7 +189,7 @@ impl Breaker {
 
     /// Its clock, if that is settled.
     pub(crate) fn time(&self) -> Option<&Time> {
-        self.live.get().map(|live| &live.time).or(self.origin.map(|_| &self.settings.get().time))
+        self.lazy.time()
     }
 }
 
@@ -313,16 +205,8 @@ impl Part {
         Self { core: Arc::clone(core), settings: settings.clone_ref(py) }
     }
 
-    fn breaker(&self, py: Python<'_>) -> Breaker {
-        let time = self.settings.get().time.clone_ref(py);
-        Breaker {
-            name: None,
-            policy: self.core.policy().clone(),
-            seed: None,
-            origin: None,
-            settings: self.settings.clone_ref(py),
-            live: OnceLock::from(Live { core: Arc::clone(&self.core), time }),
-            unused: None,
-        }
+    fn breaker(&self, py: Python<'_>) -> PyClassInitializer<Breaker> {
+        let lazy = LazyBreaker::of(&self.core, &self.settings.get().time, py);
+        Breaker::around(lazy, self.settings.clone_ref(py))
     }
 }

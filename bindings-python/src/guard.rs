@@ -6,21 +6,16 @@ use overcurrent::{
     Dialect, Filter, Guard as Core, GuardPolicy, InvalidPolicy, Metrics as Counted, PolicyDocument, Registry,
     Surrounds, Value, register,
 };
-use pyo3::{
-    PyTraverseError, PyVisit,
-    prelude::*,
-    types::{PyDict, PyMapping, PyTuple},
-};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyMapping};
 
 use crate::{
-    blocking,
     breaker::{Breaker, Part},
     budget::Budget,
-    call::Call,
+    caller::{Caller, Through},
     clock::{ManualClock, Time},
     error::invalid,
     events::{Subscription, subscribed},
-    first, fork,
+    fork,
     hooks::{Hooks, Raw, Settings},
     metrics::Metrics,
     retry::{Retry, retry_fields},
@@ -44,10 +39,9 @@ impl Policy {
 }
 
 /// The state of a guard; `overcurrent.Guard` is built on it.
-#[pyclass(frozen, subclass, module = "overcurrent._core")]
+#[pyclass(frozen, subclass, extends = Caller, module = "overcurrent._core")]
 pub(crate) struct Guard {
     pub(crate) core: Arc<Core>,
-    pub(crate) settings: Py<Settings>,
     /// The breaker and the budget it was given.
     breaker: Option<Py<Breaker>>,
     budget: Option<Py<Budget>>,
@@ -75,15 +69,11 @@ impl Kept {
         Self { core, registry, settings, budget }
     }
 
-    fn guard(&self, py: Python<'_>) -> Guard {
+    fn guard(&self, py: Python<'_>) -> PyClassInitializer<Guard> {
         let budget = self.budget.as_ref().map(|budget| budget.clone_ref(py));
-        Guard {
-            core: Arc::clone(&self.core),
-            settings: self.settings.clone_ref(py),
-            breaker: None,
-            budget,
-            _registry: Some(Arc::clone(&self.registry)),
-        }
+        let registry = Some(Arc::clone(&self.registry));
+        let guard = Guard { core: Arc::clone(&self.core), breaker: None, budget, _registry: registry };
+        Caller::new(Through::Guard(Arc::clone(&self.core)), self.settings.clone_ref(py)).of(guard)
     }
 }
 
@@ -106,7 +96,7 @@ impl Guard {
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
         durations: &Bound<'_, PyAny>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         if let Ok(kept) = source.cast::<Kept>() {
             return Ok(kept.get().guard(py));
         }
@@ -130,7 +120,8 @@ impl Guard {
         fork::remember(&core);
         register(&core);
         let Brought { breaker, budget, .. } = brought;
-        Ok(Self { core, settings, breaker, budget, _registry: None })
+        let caller = Caller::new(Through::Guard(Arc::clone(&core)), settings);
+        Ok(caller.of(Self { core, breaker, budget, _registry: None }))
     }
 
     /// Its name.
@@ -151,18 +142,23 @@ impl Guard {
 
     /// The breaker it made for itself; `None` where it was given one or has none.
     #[getter]
-    fn own_breaker(&self, py: Python<'_>) -> Option<Part> {
-        let core = self.core.breaker().filter(|_| self.breaker.is_none())?;
-        Some(Part::of(core, &self.settings, py))
+    fn own_breaker(this: &Bound<'_, Self>) -> Option<Part> {
+        let guard = this.get();
+        let core = guard.core.breaker().filter(|_| guard.breaker.is_none())?;
+        Some(Part::of(core, &this.as_super().get().settings, this.py()))
     }
 
     /// Its retry budget; `None` where retries are not limited so.
     #[getter]
-    fn budget(&self, py: Python<'_>) -> PyResult<Option<Py<Budget>>> {
-        match (&self.budget, self.core.budget()) {
+    fn budget(this: &Bound<'_, Self>) -> PyResult<Option<Py<Budget>>> {
+        let (py, guard) = (this.py(), this.get());
+        match (&guard.budget, guard.core.budget()) {
             (_, None) => Ok(None),
             (Some(budget), _) => Ok(Some(budget.clone_ref(py))),
-            (None, Some(core)) => Py::new(py, Budget::of(core, &self.settings.get().time, py)).map(Some),
+            (None, Some(core)) => {
+                let time = &this.as_super().get().settings.get().time;
+                Py::new(py, Budget::of(core, time, py)).map(Some)
+            }
         }
     }
 
@@ -181,75 +177,7 @@ impl Guard {
         self.core.explain()
     }
 
-    /// Whether attempts are bounded in time.
-    #[getter(_bounded)]
-    fn bounded(&self) -> bool {
-        self.core.first_limit().is_some()
-    }
-
-    /// Makes a call that waits in the calling thread; `kwargs` is nobody else's.
-    #[pyo3(name = "_run", signature = (function, args, kwargs, /))]
-    fn run<'py>(
-        &self,
-        function: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        blocking::run(&self.core, &self.settings, function, args, kwargs)
-    }
-
-    /// The call that `_run` makes with `kwargs`, for somebody else.
-    #[pyo3(name = "_running", signature = (kwargs, /))]
-    fn running<'py>(&self, kwargs: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, Call>>> {
-        blocking::find(&self.core, &self.settings, kwargs)
-    }
-
-    /// Begins a call that waits in the calling thread.
-    #[pyo3(name = "_begin")]
-    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin(py, &self.core, &self.settings)
-    }
-
-    /// Begins a call that leaves the waiting to its caller: its first attempt, or `None`, and nothing is begun.
-    #[pyo3(name = "_first")]
-    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        first::first(py, &self.core, &self.settings)
-    }
-
-    /// Begins the same, to be resumed.
-    #[pyo3(name = "_begin_async")]
-    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin_async(py, &self.core, &self.settings)
-    }
-
-    /// Whether the attempt of what `_first` gave, which has returned, is over with that.
-    #[pyo3(name = "_ended", signature = (begun, /))]
-    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
-        first::ended(begun.py(), &self.core, begun)
-    }
-
-    /// The call of what `_first` gave, for its loop.
-    #[pyo3(name = "_full", signature = (begun, kwargs, /))]
-    fn full<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::full(&self.core, &self.settings, begun, kwargs)
-    }
-
-    /// The call of what `_first` gave, for somebody else.
-    #[pyo3(name = "_lend", signature = (begun, kwargs, /))]
-    fn lend<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::lend(&self.core, &self.settings, begun, kwargs)
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.settings)?;
         visit.call(&self.breaker)?;
         visit.call(&self.budget)
     }
@@ -265,9 +193,9 @@ impl Guard {
 impl Brought {
     /// The guard's own hooks; where it has none, those of its retry, else those of its breaker.
     pub(crate) fn hooks(&self, py: Python<'_>, own: &Hooks) -> Hooks {
-        let retry = self.retry.as_ref().map(|retry| &retry.get().settings);
-        let breaker = self.breaker.as_ref().map(|breaker| &breaker.get().settings);
-        let given = [retry, breaker].into_iter().flatten().map(|settings| &settings.get().hooks);
+        let retry = self.retry.as_ref().map(|retry| retry.bind(py).as_super());
+        let breaker = self.breaker.as_ref().map(|breaker| breaker.bind(py).as_super());
+        let given = [retry, breaker].into_iter().flatten().map(|caller| &caller.get().settings.get().hooks);
         let first = std::iter::once(own).chain(given).find(|hooks| !hooks.are_default());
         first.unwrap_or(own).clone_ref(py)
     }

@@ -8,7 +8,9 @@ mod blocking;
 mod breaker;
 mod budget;
 mod call;
+mod caller;
 mod clock;
+mod course;
 mod error;
 mod events;
 mod explain;
@@ -20,6 +22,7 @@ mod hooks;
 mod http;
 mod imported;
 mod interpreter;
+mod lazy;
 mod machine;
 mod metrics;
 mod permit;
@@ -47,6 +50,7 @@ mod _core {
         breaker::{Breaker, Part},
         budget::Budget,
         call::Call,
+        caller::Caller,
         clock::{Alarm, ManualClock},
         error::{
             Cut, attempt_timeout_text, breaker_open_text, deadline_exceeded_text, invalid_policy_text,

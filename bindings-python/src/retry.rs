@@ -1,27 +1,22 @@
 //! A retry without a breaker.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use overcurrent::{
     Decision, Dialect, Failure as Failed, Instant, Retry as Core, RetryPolicy, Span, StopReason, Value,
     kernel::retry::Attempts,
 };
-use pyo3::{
-    PyTraverseError, PyVisit,
-    prelude::*,
-    types::{PyDict, PyMapping, PyTuple},
-};
+use pyo3::{prelude::*, types::PyMapping};
 
 use crate::{
     behalf::within_current,
-    blocking,
     budget::Budget,
-    call::Call,
+    caller::{Caller, Through},
     clock::{ManualClock, Time},
     error::invalid,
     events::deliver,
-    first,
     hooks::{Hooks, Raw, Settings},
+    lazy::{Lazy, LazyRetry},
     switch,
     value::{entries, raw, secs, seed, span},
 };
@@ -30,15 +25,10 @@ use crate::{
 ///
 /// Without a clock it comes to life with its first use alone: a guard that is given it only takes its
 /// policy and its budget.
-#[pyclass(frozen, subclass, module = "overcurrent._core")]
+#[pyclass(frozen, subclass, extends = Caller, module = "overcurrent._core")]
 pub(crate) struct Retry {
     pub(crate) fields: Value,
-    policy: RetryPolicy,
-    seed: Option<u64>,
-    /// The budget it was given.
-    budget: Option<Py<Budget>>,
-    pub(crate) settings: Py<Settings>,
-    live: OnceLock<Arc<Core>>,
+    lazy: Arc<LazyRetry>,
 }
 
 #[pymethods]
@@ -50,7 +40,7 @@ impl Retry {
         hooks: Raw<'_>,
         clock: Option<Py<ManualClock>>,
         seed: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         let (fields, budget) = retry_fields(fields)?;
         let policy =
             RetryPolicy::from_value(&fields, "", Dialect::Python).map_err(|error| invalid(&error))?;
@@ -58,40 +48,35 @@ impl Retry {
             (None, Some(time)) => time.clone_ref(py),
             (clock, _) => Time::new(clock),
         };
-        let timed = time.is_manual();
-        let retry = Self {
-            fields,
-            policy,
-            seed: seed.map(self::seed).transpose()?,
-            budget,
-            settings: Py::new(py, Settings::new(Hooks::new(hooks)?, time))?,
-            live: OnceLock::new(),
-        };
-        if timed {
-            retry.core();
+        let seed = seed.map(self::seed).transpose()?;
+        let settings = Py::new(py, Settings::new(Hooks::new(hooks)?, time.clone_ref(py)))?;
+        let is_timed = time.is_manual();
+        let lazy = Arc::new(LazyRetry::new(policy, seed, time, budget));
+        if is_timed {
+            lazy.core();
         }
-        Ok(retry)
+        Ok(Caller::new(Through::retry(Arc::clone(&lazy)), settings).of(Self { fields, lazy }))
     }
 
     /// Its retry budget, if it has one.
     #[getter]
     fn budget(&self, py: Python<'_>) -> PyResult<Option<Py<Budget>>> {
-        match (&self.budget, self.policy.budget.and_then(|_| self.core().budget())) {
+        match (&self.lazy.budget, self.lazy.policy.budget.and_then(|_| self.lazy.core().budget())) {
             (Some(budget), _) => Ok(Some(budget.clone_ref(py))),
             (None, None) => Ok(None),
-            (None, Some(core)) => Py::new(py, Budget::of(core, &self.settings.get().time, py)).map(Some),
+            (None, Some(core)) => Py::new(py, Budget::of(core, self.lazy.time(), py)).map(Some),
         }
     }
 
     fn __repr__(&self) -> String {
-        format!("<Retry: at most {} attempts>", self.policy.max_attempts)
+        format!("<Retry: at most {} attempts>", self.lazy.policy.max_attempts)
     }
 
     /// Begins a call that must be over `deadline` from now, for a loop of one's own.
     #[pyo3(signature = (deadline=None))]
     fn start(&self, deadline: Option<&Bound<'_, PyAny>>) -> PyResult<RetryCall> {
         let deadline = deadline.map(|deadline| span(deadline, "deadline")).transpose()?;
-        let core = self.core();
+        let core = self.lazy.core();
         if switch::is_disabled() {
             return Ok(RetryCall { retry: Arc::clone(core), deadline: None, attempts: None });
         }
@@ -101,89 +86,11 @@ impl Retry {
             attempts: Some(Mutex::new(core.begin())),
         })
     }
-
-    /// Makes a call that waits in the calling thread; `kwargs` is nobody else's.
-    #[pyo3(name = "_run", signature = (function, args, kwargs, /))]
-    fn run<'py>(
-        &self,
-        function: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        blocking::run(self.core(), &self.settings, function, args, kwargs)
-    }
-
-    /// The call that `_run` makes with `kwargs`, for somebody else.
-    #[pyo3(name = "_running", signature = (kwargs, /))]
-    fn running<'py>(&self, kwargs: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, Call>>> {
-        blocking::find(self.core(), &self.settings, kwargs)
-    }
-
-    /// Begins a call that waits in the calling thread.
-    #[pyo3(name = "_begin")]
-    fn begin<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin(py, self.core(), &self.settings)
-    }
-
-    /// Begins a call that leaves the waiting to its caller: its first attempt, or `None`, and nothing is begun.
-    #[pyo3(name = "_first")]
-    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        first::first(py, self.core(), &self.settings)
-    }
-
-    /// Begins the same, to be resumed.
-    #[pyo3(name = "_begin_async")]
-    fn begin_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Call>> {
-        first::begin_async(py, self.core(), &self.settings)
-    }
-
-    /// Whether the attempt of what `_first` gave, which has returned, is over with that.
-    #[pyo3(name = "_ended", signature = (begun, /))]
-    fn ended(&self, begun: &Bound<'_, PyAny>) -> PyResult<bool> {
-        first::ended(begun.py(), self.core(), begun)
-    }
-
-    /// The call of what `_first` gave, for its loop.
-    #[pyo3(name = "_full", signature = (begun, kwargs, /))]
-    fn full<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::full(self.core(), &self.settings, begun, kwargs)
-    }
-
-    /// The call of what `_first` gave, for somebody else.
-    #[pyo3(name = "_lend", signature = (begun, kwargs, /))]
-    fn lend<'py>(
-        &self,
-        begun: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, Call>> {
-        first::lend(self.core(), &self.settings, begun, kwargs)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.budget)?;
-        visit.call(&self.settings)
-    }
 }
 
 impl Retry {
-    #[inline]
-    fn core(&self) -> &Arc<Core> {
-        self.live.get_or_init(|| {
-            let time = &self.settings.get().time;
-            let core = Core::with(self.policy.clone(), time.clock(), self.seed);
-            Arc::new(match &self.budget {
-                Some(budget) => core.sharing(budget.get().adopted(time)),
-                None => core,
-            })
-        })
-    }
-
     pub(crate) fn given_budget(&self, py: Python<'_>) -> Option<Py<Budget>> {
-        self.budget.as_ref().map(|budget| budget.clone_ref(py))
+        self.lazy.budget.as_ref().map(|budget| budget.clone_ref(py))
     }
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 
+from overcurrent import _core
 from overcurrent._library import library
 from overcurrent._typing import overload
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, ParamSpec, TypeVar
 
-    from overcurrent._core import Begun, Call
     from overcurrent._typing import Function
 
     P = ParamSpec("P")
@@ -24,23 +24,10 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Function | classmethod[Any, Any, Any] | staticmethod[Any, Any])
 
 
-class Caller:
+class Caller(_core.Caller):
     """Surrounds calls: directly, or as a decorator."""
 
     __slots__ = ()
-
-    @property
-    def _bounded(self) -> bool:
-        """Whether attempts are bounded in time."""
-        return False
-
-    if TYPE_CHECKING:
-
-        def _run(self, fn: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any], /) -> R: ...
-        def _first(self) -> Begun | None: ...
-        def _begin_async(self) -> Call: ...
-        def _ended(self, begun: Begun, /) -> bool: ...
-        def _full(self, begun: Begun, kwargs: dict[str, Any], /) -> Call: ...
 
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a blocking function."""
