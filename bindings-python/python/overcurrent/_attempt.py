@@ -19,7 +19,8 @@ LOOPS = {"overcurrent._calls", "overcurrent._items", "overcurrent._tasks"}
 """The modules whose frames make calls, through `self`.
 
 A loop keeps its call in the local variable `call`; where that is a first attempt, `kwargs` keeps what was
-lent of it. A frame without that makes a blocking call, which is known by `kwargs`.
+lent of it. A frame without that makes a blocking call, which is known by `kwargs`; in place of `self` it may
+have its method `run` alone.
 """
 
 running: ContextVar[Call] = ContextVar("overcurrent_running")
@@ -99,8 +100,9 @@ def _on_stack(frame: FrameType | None, root: FrameType | None) -> Call | None:
             found: Call | None = None
             if call is not None:
                 found = names["self"]._lend(call, names["kwargs"])
-            elif "self" in names and "kwargs" in names:
-                found = names["self"]._running(names["kwargs"])
+            elif "kwargs" in names:
+                caller = names["run"].__self__ if "run" in names else names["self"]
+                found = caller._running(names["kwargs"])
             if found is not None:
                 return found
         if frame is root:

@@ -114,9 +114,11 @@ class Caller(_core.Caller):
         return self.wrap(fn)
 
     def _wrap_blocking(self, fn: Callable[P, R]) -> Callable[P, R]:
+        run = self._run
+
         @functools.wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            return self._run(fn, args, kwargs)
+            return run(fn, args, kwargs)
 
         return guarded
 
