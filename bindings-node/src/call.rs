@@ -176,8 +176,8 @@ pub(crate) fn record([guard, epoch, outcome, started, now, _]: Args) -> Result<f
     Ok(guard.breaker().map_or(f64::INFINITY, |breaker| quick_until(breaker, now)))
 }
 
-/// `begin(guard, now, once)`: a new call, with its first step; its handle is in front of the code. `once` is 1
-/// where no failure of it may be retried.
+/// `begin(guard, now, once)`: a new call, with its first step; its handle is in front of the code, −1 where the
+/// breaker has rejected it, as nothing is left of it then. `once` is 1 where no failure of it may be retried.
 pub(crate) fn begin([guard, now, once, ..]: Args) -> Result<f64, Gone> {
     let guard = with(guard, |guard: &mut Arc<Guard>| Arc::clone(guard))?;
     tell(now);
@@ -185,7 +185,8 @@ pub(crate) fn begin([guard, now, once, ..]: Args) -> Result<f64, Gone> {
     let call = sparing(guard.begin(now), once);
     let mut running = Box::new(Running { guard, call, wait: Span::ZERO });
     let code = running.next(now);
-    Ok(keep(running) * CODES + code)
+    let handle = if code < f64::from(FIRST_REJECT) { keep(running) } else { -1.0 };
+    Ok(handle * CODES + code)
 }
 
 /// `adopt(guard, epoch, started, once)`: the call of one that had entered, its attempt running.

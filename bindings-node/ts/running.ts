@@ -126,7 +126,7 @@ export class Running<T> implements Call, Cancellable {
     attend()
     const step = native.begin(guard.handle, now, guard.once)
     this.call = Math.floor(step / CODES)
-    this.follow(step % CODES, now)
+    this.follow(step - this.call * CODES, now)
     tell()
   }
 
