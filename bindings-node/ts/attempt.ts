@@ -33,6 +33,13 @@ export interface Call {
   cancel(reason: unknown): void
 }
 
+/** Who makes an attempt: a call, or what stands for one while nothing is wrong. */
+export interface Maker {
+  readonly guard: GuardCore
+  /** The call; made now, where there was none so far. */
+  call(): Call
+}
+
 export class Attempt implements Context, Due {
   /** The call of an inner guard that this attempt makes. */
   inner: Call | undefined = undefined
@@ -40,59 +47,52 @@ export class Attempt implements Context, Due {
   queue: Deadlines | undefined = undefined
   before: Due | undefined = undefined
   after: Due | undefined = undefined
-  readonly #guard: GuardCore
-  readonly #call: () => Call
-  #controller: AbortController | undefined = undefined
-  #over = false
-  #reason: unknown = undefined
+  private controller: AbortController | undefined = undefined
+  /** Why its function was told to end. */
+  private ended: { readonly reason: unknown } | undefined = undefined
 
   constructor(
-    guard: GuardCore,
+    private readonly maker: Maker,
     readonly attempt: number,
     readonly due: number,
-    call: () => Call,
-  ) {
-    this.#guard = guard
-    this.#call = call
-  }
+  ) {}
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#over) this.#controller.abort(this.#reason)
+    if (this.controller === undefined) {
+      this.controller = new AbortController()
+      if (this.ended !== undefined) this.controller.abort(this.ended.reason)
     }
-    return this.#controller.signal
+    return this.controller.signal
   }
 
   get remaining(): number | undefined {
-    const outer = this.#call().outer?.remaining
+    const outer = this.maker.call().outer?.remaining
     if (this.due === Infinity) return outer
-    return Math.min(Math.max(this.due - this.#guard.time.now(), 0) / 1e6, outer ?? Infinity)
+    return Math.min(Math.max(this.due - this.maker.guard.time.now(), 0) / 1e6, outer ?? Infinity)
   }
 
   get idempotencyKey(): string {
-    const call = this.#call()
+    const call = this.maker.call()
     return (call.key ??= call.outer === undefined ? native.newIdempotencyKey() : call.outer.idempotencyKey)
   }
 
   get owner(): unknown {
-    return this.#guard.calls
+    return this.maker.guard.calls
   }
 
   expire(): void {
-    this.#call().cut(this)
+    this.maker.call().cut(this)
   }
 
   cancel(reason: unknown): void {
-    this.#call().cancel(reason)
+    this.maker.call().cancel(reason)
   }
 
   /** Tells the function, now or when it looks. */
   abort(reason: unknown): void {
-    this.#over = true
-    this.#reason = reason
+    this.ended = { reason }
     this.inner?.cancel(reason)
-    this.#controller?.abort(reason)
+    this.controller?.abort(reason)
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): object {
@@ -112,11 +112,15 @@ export function attempted(
   try {
     value = fn(attempt)
     // Reading `then` may throw too.
-    if (value instanceof Promise) promise = promised(value)
-    else if (isThenable(value)) promise = Promise.resolve(value)
+    promise = value instanceof Promise ? promised(value) : adopted(value)
   } catch (error) {
     return raised(error)
   }
   if (promise === undefined) return returned(value)
   void promise.then(returned, raised)
+}
+
+/** The promise of what can be awaited, if it can. */
+function adopted(value: unknown): Promise<unknown> | undefined {
+  return isThenable(value) ? Promise.resolve(value) : undefined
 }

@@ -12,7 +12,7 @@
  * any more. A call ends once: by `over`, which leaves nothing behind.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { Attempt, attempted, type Call, type Context } from './attempt.js'
+import { Attempt, attempted, type Call, type Context, type Maker } from './attempt.js'
 import { OUTCOME } from './breaker.js'
 import { heed, signalOf, type CallOptions, type Cancellable } from './callers.js'
 import { isAsked } from './behalf.js'
@@ -53,7 +53,7 @@ export function scope(): AsyncResource {
   return new AsyncResource('overcurrent', RESOURCE)
 }
 
-export class Running<T> implements Call, Cancellable {
+export class Running<T> implements Call, Cancellable, Maker {
   readonly guard: GuardCore
   /** The attempt of an outer guard that makes this call. */
   outer: Attempt | undefined = undefined
@@ -63,7 +63,7 @@ export class Running<T> implements Call, Cancellable {
   private readonly reject: (reason: unknown) => void
   private started = 0
   private epoch = 0
-  private call = NO_CALL
+  private handle = NO_CALL
   private attempts = 0
   private attempt: Attempt | undefined = undefined
   /** The span of that attempt, where a tracer is told of it. */
@@ -125,8 +125,8 @@ export class Running<T> implements Call, Cancellable {
     this.started = now
     attend()
     const step = native.begin(guard.handle, now, guard.once)
-    this.call = Math.floor(step / CODES)
-    this.follow(step - this.call * CODES, now)
+    this.handle = Math.floor(step / CODES)
+    this.follow(step - this.handle * CODES, now)
     tell()
   }
 
@@ -142,7 +142,7 @@ export class Running<T> implements Call, Cancellable {
   /** Makes an attempt that has `limit` ns. */
   private run(limit: number, now: number): void {
     const { guard } = this
-    const attempt = new Attempt(guard, ++this.attempts, now + limit, () => this)
+    const attempt = new Attempt(this, ++this.attempts, now + limit)
     this.attempt = attempt
     guard.deadlines.add(attempt)
     if (limit !== Infinity) this.scope ??= scope()
@@ -172,7 +172,7 @@ export class Running<T> implements Call, Cancellable {
     const verdict = guard.trustsValues ? SUCCESS : guard.judge.value(value)
     if (this.attempt !== attempt) return
     const now = guard.time.now()
-    if (verdict === SUCCESS && this.call === NO_CALL && now < attempt.due) {
+    if (verdict === SUCCESS && this.handle === NO_CALL && now < attempt.due) {
       const quick = guard.succeeded(this.epoch, this.started, now)
       this.over()
       this.resolve(value as Awaited<T>)
@@ -230,9 +230,9 @@ export class Running<T> implements Call, Cancellable {
     const now = this.guard.time.now()
     const attempt = this.attempt
     attend(this.span)
-    if (this.call === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
-    else native.cancelled(this.call, now)
-    this.call = NO_CALL
+    if (this.handle === NO_CALL) this.guard.record(this.epoch, OUTCOME.cancelled, this.started, now)
+    else native.cancelled(this.handle, now)
+    this.handle = NO_CALL
     this.traced('cancelled')
     if (this.waiting !== undefined) {
       this.waiting.cancel()
@@ -244,10 +244,15 @@ export class Running<T> implements Call, Cancellable {
     tell()
   }
 
+  /** Itself. */
+  call(): this {
+    return this
+  }
+
   /** The native call; made now, if the call was healthy so far. */
   private adopted(): number {
-    if (this.call === NO_CALL) this.call = this.guard.adopted(this.epoch, this.started)
-    return this.call
+    if (this.handle === NO_CALL) this.handle = this.guard.adopted(this.epoch, this.started)
+    return this.handle
   }
 
   /**
@@ -256,7 +261,7 @@ export class Running<T> implements Call, Cancellable {
    */
   private follow(code: number, now: number, ended?: Attempt): void {
     if (code < TIMED_OUT) return this.step(code, now, ended)
-    const error = quietly(() => new AttemptTimeout(native.callAttemptTimeout(this.call)))
+    const error = quietly(() => new AttemptTimeout(native.callAttemptTimeout(this.handle)))
     this.last = error
     this.threw = true
     this.step(code - TIMED_OUT, now)
@@ -272,7 +277,7 @@ export class Running<T> implements Call, Cancellable {
       case DONE:
         return this.handOver(undefined, now)
       case EXCEEDED: {
-        const exceeded = native.callDeadlineExceeded(this.call)
+        const exceeded = native.callDeadlineExceeded(this.handle)
         const cause = this.threw ? { cause: this.last } : undefined
         const error = quietly(() => new DeadlineExceeded(exceeded, cause))
         this.account(error, undefined, now)
@@ -293,14 +298,14 @@ export class Running<T> implements Call, Cancellable {
     // Fake timers keep no context.
     const here = (this.scope ??= scope())
     const resume = () => void here.runInAsyncScope(this.resume, this)
-    this.waiting = guard.time.wait(nanos, this.call, guard.ref, resume)
+    this.waiting = guard.time.wait(nanos, this.handle, guard.ref, resume)
   }
 
   private resume(): void {
     this.waited()
     const now = this.guard.time.now()
     attend()
-    this.follow(native.next(this.call, now), now)
+    this.follow(native.next(this.handle, now), now)
     tell()
   }
 
@@ -338,7 +343,7 @@ export class Running<T> implements Call, Cancellable {
   /** The call has ended. */
   private over(): void {
     if (this.attempt !== undefined) this.leave(this.attempt)
-    if (this.call !== NO_CALL) native.release(this.call)
+    if (this.handle !== NO_CALL) native.release(this.handle)
     this.caller?.delete(this)
     if (this.outer !== undefined) this.outer.inner = undefined
     this.guard.calls.ended()

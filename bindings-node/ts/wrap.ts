@@ -22,7 +22,11 @@ export function uncallable(): Promise<never> {
  */
 export function promised<T>(value: Promise<T>): Promise<T> {
   const isPlain = value.then === Promise.prototype.then && value.constructor === Promise
-  return isPlain ? value : new Promise(resolve => resolve(value))
+  return isPlain ? value : wrapping(value)
+}
+
+function wrapping<T>(value: Promise<T>): Promise<T> {
+  return new Promise(resolve => resolve(value))
 }
 
 /** Whether it can be awaited. */
