@@ -45,8 +45,9 @@ const EVENTS = ['stateChange', 'reject', 'lateResult']
 /** What the rest of the package knows of a breaker. */
 export class BreakerCore {
   readonly name: string
-  /** The clock by which it counts successes. */
-  readonly #clock: 'exact' | 'coarse' | 'none'
+  /** Whether it counts successes by a clock, and whether a coarse one will do. */
+  private readonly counts: boolean
+  private readonly countsCoarsely: boolean
   /** Whether it asks how long a call took. */
   readonly needsDuration: boolean
   /** Its words, where JavaScript may add to them: not on a manual clock, on which every success has its exact time. */
@@ -63,7 +64,9 @@ export class BreakerCore {
     own(this, handle)
     const { name, slow, counts, clock, needsDuration } = native.breakerShape(handle, GRAIN)
     this.name = name
-    this.#clock = clock
+    // Asked once: a text that comes from outside is compared letter by letter.
+    this.counts = clock !== 'none'
+    this.countsCoarsely = clock === 'coarse'
     this.needsDuration = needsDuration
     this.isPlain = judge.trustsValues && !needsDuration
     const words = time.handle === undefined ? view(handle) : undefined
@@ -101,8 +104,8 @@ export class BreakerCore {
 
   /** When a success of now is counted, by `time`, as exactly as the window tells. */
   counted(time: Time): number {
-    if (this.#clock === 'none') return 0
-    return this.#clock === 'coarse' ? time.coarse() : time.now()
+    if (!this.counts) return 0
+    return this.countsCoarsely ? time.coarse() : time.now()
   }
 
   succeeded(epoch: number, granted: number): void {

@@ -12,26 +12,30 @@ export type BudgetOptions = BudgetPolicy & Pick<LiveOptions, 'clock'>
 
 /** What the rest of the package knows of a budget. */
 export class BudgetCore {
-  /** The lane that says what it holds, where JavaScript sees it. */
-  readonly #held: Uint32Array | undefined
-  readonly #capacity: number
+  /** The lane that says what it holds; empty where JavaScript does not see it. */
+  private readonly held: Uint32Array
+  private readonly capacity: number
 
   constructor(
     readonly handle: number,
     readonly time: Time,
   ) {
     own(this, handle)
-    this.#held = view(handle)
-    this.#capacity = native.budgetCapacity(handle)
+    this.held = view(handle) ?? new Uint32Array()
+    this.capacity = native.budgetCapacity(handle)
   }
 
   get isInSight(): boolean {
-    return this.#held !== undefined
+    return this.held.length !== 0
   }
 
   /** Deposits for one call; into a full budget nothing. */
   deposit(): void {
-    if (this.#held === undefined || this.#held[0] !== this.#capacity) native.deposit(this.handle)
+    if (this.held[0] !== this.capacity) this.fill()
+  }
+
+  private fill(): void {
+    native.deposit(this.handle)
   }
 }
 

@@ -35,40 +35,40 @@ export function view(handle: number): Uint32Array | undefined {
 
 /** The words of a breaker. */
 export class Cells {
-  readonly #words: Uint32Array
+  private readonly words: Uint32Array
   /** From how many ns on a call is slow. */
-  readonly #slow: number
+  private readonly slow: number
   /** Whether successes are counted: whether there is a window. */
-  readonly #counts: boolean
+  private readonly counts: boolean
   /** Whether no other thread can have found the breaker. */
-  #alone = true
+  private alone = true
   /** The epoch and the end of the time in which a success may be added in place. */
-  #epoch = -1
-  #until = -Infinity
+  private epoch = -1
+  private until = -Infinity
 
   constructor(words: Uint32Array, slow: number, counts: boolean) {
-    this.#words = words
-    this.#slow = slow
-    this.#counts = counts
+    this.words = words
+    this.slow = slow
+    this.counts = counts
   }
 
   /** The epoch of a call that passes, as the breaker is closed or forced closed; else −1. */
   enter(): number {
-    const words = this.#words
+    const words = this.words
     return (words[POSITION]! & 3) === 0 ? words[EPOCH]! : -1
   }
 
   /** Counts a success in place, if there is something to count, where the window needs no care and nothing is to be cleared; else `false`. */
   succeed(epoch: number, took: number, now: number): boolean {
-    if (epoch !== this.#epoch || now >= this.#until || took >= this.#slow) return false
-    const words = this.#words
+    if (epoch !== this.epoch || now >= this.until || took >= this.slow) return false
+    const words = this.words
     if ((words[POSITION]! & 3) !== 0 || words[EPOCH] !== epoch || words[CONSECUTIVE] !== 0) return false
-    if (this.#counts) this.#add(words)
+    if (this.counts) this.add(words)
     return true
   }
 
-  #add(words: Uint32Array): void {
-    if (this.#alone) {
+  private add(words: Uint32Array): void {
+    if (this.alone) {
       const sum = words[QUICK]! + 1
       words[QUICK] = sum
       if ((sum & HALF) === 0) words[QUICK + 1]!++
@@ -79,12 +79,12 @@ export class Cells {
 
   /** From now on other threads may add to the words too. */
   share(): void {
-    this.#alone = false
+    this.alone = false
   }
 
   /** A success was recorded natively: `until` then, others of its epoch may be added in place. */
   allow(epoch: number, until: number): void {
-    this.#epoch = epoch
-    this.#until = until
+    this.epoch = epoch
+    this.until = until
   }
 }

@@ -76,7 +76,7 @@ const first = seen
 const coarse = new CoarseClock(hostNow, (run, ms) => void first(run, ms).unref?.())
 
 function hostNow(): number {
-  if (globalThis.setTimeout !== seen) ({ performance, setTimeout: seen } = globalThis)
+  if (setTimeout !== seen) ({ performance, setTimeout: seen } = globalThis)
   return performance.now() * MILLI
 }
 
@@ -94,7 +94,7 @@ native.anchor(Math.min(...Array.from({ length: 8 }, ahead)))
 export const host: Time = {
   handle: undefined,
   now: hostNow,
-  coarse: () => (globalThis.setTimeout === first ? coarse.now() : hostNow()),
+  coarse: () => (setTimeout === first ? coarse.now() : hostNow()),
   deadlines: ref => new TimerQueue(host.now, ref),
   wait: (nanos, _call, ref, resume) => new TimerWait(nanos, ref, resume),
   sleep: (nanos, ref) => new Promise(resolve => new TimerWait(Number(nanos), ref, resolve)),

@@ -20,9 +20,9 @@ const SERVES = 16
 export class CoarseClock {
   readonly #now: () => number
   readonly #after: (run: () => void, ms: number) => void
-  #last = -Infinity
+  private last = -Infinity
   /** How many calls the last reading serves yet. */
-  #left = 0
+  private left = 0
   #armed = false
 
   /** Reads `now`, in ns, and has `after` run something after so many ms. */
@@ -32,26 +32,25 @@ export class CoarseClock {
   }
 
   now(): number {
-    if (this.#left === 0) return this.#read()
-    this.#left--
-    return this.#last
+    return this.left-- > 0 ? this.last : this.read()
   }
 
-  #read(): number {
+  private read(): number {
     const now = this.#now()
-    if (now - this.#last < THICK) {
-      this.#left = SERVES - 1
+    this.left = 0
+    if (now - this.last < THICK) {
+      this.left = SERVES - 1
       if (!this.#armed) {
         this.#armed = true
         this.#after(this.#expire, GRAIN / 1e6)
       }
     }
-    this.#last = now
+    this.last = now
     return now
   }
 
   readonly #expire = (): void => {
     this.#armed = false
-    this.#left = 0
+    this.left = 0
   }
 }

@@ -4,6 +4,7 @@
 import { OUTCOME, type BreakerCore, type Outcome } from './breaker.js'
 import type { BudgetCore } from './budget.js'
 import { Calls } from './calls.js'
+import type { Cells } from './cells.js'
 import { attend } from './channels.js'
 import { host, type Time } from './clock.js'
 import { Endless, type Deadlines } from './deadlines.js'
@@ -32,6 +33,8 @@ export class GuardCore {
   private readonly forAccounts: boolean
   /** Whether calls enter in JavaScript: on its own clock, with every word in sight. */
   private entersHere: boolean
+  /** The words of its breaker. */
+  private readonly cells: Cells | undefined
   /** Where those calls are counted. */
   private readonly lane: Lane | undefined
   /** Whether the healthy ones of them end here too: where nobody asks how long they took. */
@@ -52,7 +55,8 @@ export class GuardCore {
     this.deadlines = shape.limit === Infinity ? new Endless() : time.deadlines(ref)
     this.trustsValues = judge.trustsValues
     this.forAccounts = shape.limit === Infinity && breaker?.needsDuration !== true && !shape.durations
-    const seesBreaker = breaker === undefined || breaker.cells !== undefined
+    this.cells = breaker?.cells
+    const seesBreaker = breaker === undefined || this.cells !== undefined
     const seesBudget = budget === undefined || budget.isInSight
     this.lane = time === host && seesBreaker && seesBudget ? laneOf(shape.handle) : undefined
     this.entersHere = this.lane !== undefined
@@ -80,14 +84,18 @@ export class GuardCore {
 
   /** The epoch of a call that the closed breaker lets pass, its deposit made; −1 where the core must decide. */
   enter(): number {
-    if (!this.entersHere) return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
-    const cells = this.breaker?.cells
+    if (!this.entersHere) return this.enterThere()
+    const { cells } = this
     const epoch = cells === undefined ? 0 : cells.enter()
     if (epoch >= 0) {
       this.lane!.begin()
       this.budget?.deposit()
     }
     return epoch
+  }
+
+  private enterThere(): number {
+    return this.time === host && this.calls.closed === undefined ? native.enter(this.handle) : -1
   }
 
   /** When a call that begins now began; roughly, where it is only told of. */
@@ -131,8 +139,8 @@ export class GuardCore {
 
   /** The attempt of a call that had entered succeeded. Whether that was all there was to decide. */
   succeeded(epoch: number, started: number, now: number): boolean {
-    const { breaker } = this
-    if (this.endsHere && (breaker === undefined || breaker.cells!.succeed(epoch, now - started, now))) {
+    const { cells } = this
+    if (this.endsHere && (cells === undefined || cells.succeed(epoch, now - started, now))) {
       this.lane!.succeed()
       return true
     }

@@ -186,15 +186,15 @@ export class Guard {
    * the reason of `options.signal`
    */
   call<T>(fn: (context: Context) => T, options?: CallOptions): Promise<Awaited<T>> {
-    return run(this.#surrounding(), fn, options)
+    return run(on === 0 ? this.#core : this.switched(), fn, options)
   }
 
   /** What surrounds a call that begins now. */
   #surrounding(): GuardCore {
-    return on === 0 ? this.#core : this.#switched()
+    return on === 0 ? this.#core : this.switched()
   }
 
-  #switched(): GuardCore {
+  private switched(): GuardCore {
     if (disabled.isOn) {
       const nothing = { deadline: false, attemptTimeout: false, retry: false, breaker: false } as const
       through ??= new Guard('disabled', { ignore: () => true }, brought =>

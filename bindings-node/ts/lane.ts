@@ -13,25 +13,25 @@ const HANDED_OVER = 2
 
 export class Lane {
   /** Doubles, to which only this thread adds. */
-  readonly #words: Float64Array
+  private readonly words: Float64Array
 
   constructor(buffer: ArrayBuffer) {
-    this.#words = new Float64Array(buffer)
+    this.words = new Float64Array(buffer)
   }
 
   /** A call begins. */
   begin(): void {
-    this.#words[BEGUN]!++
+    this.words[BEGUN]!++
   }
 
   /** A call that began here has ended with the success of its only attempt. */
   succeed(): void {
-    this.#words[HEALTHY]!++
+    this.words[HEALTHY]!++
   }
 
   /** A call that began here ends in the core. */
   handOver(): void {
-    this.#words[HANDED_OVER]!++
+    this.words[HANDED_OVER]!++
   }
 }
 
