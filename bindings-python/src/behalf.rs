@@ -23,13 +23,14 @@ use overcurrent::{Ending, Event, Filter, Subscription, TraceContext as Core, sub
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyInt, PyList},
+    types::{PyInt, PyList, PyTuple},
 };
 
 use crate::{
     events::{CAPACITY, WAITING, object},
     hooks::forgiven,
     imported::Imported,
+    stay,
     trace::{TraceContext, carried},
 };
 
@@ -130,7 +131,7 @@ fn look(py: Python<'_>) -> PyResult<Option<Core>> {
     let scope = CURRENT.get(py)?.call_method1("get", (py.None(),))?;
     let scope = context(&scope);
     let Some(tracer) = known_tracer(py) else { return Ok(scope) };
-    let span = tracer.bind(py).call_method0("current").map(|span| context(&span));
+    let span = stay::method(tracer.bind(py), "current", PyTuple::empty(py)).map(|span| context(&span));
     let span = forgiven(py, "tracer", span, None)?;
     Ok(match (span, scope) {
         (Some(span), Some(scope)) => Some(known_as(span, &scope)),
@@ -178,7 +179,8 @@ pub(crate) fn tell_current(py: Python<'_>) -> PyResult<()> {
     let events = told();
     match known_tracer(py) {
         Some(tracer) if !events.is_empty() => {
-            let told = objects(py, &events).and_then(|events| tracer.call_method1(py, "tell", (events,)));
+            let told =
+                objects(py, &events).and_then(|events| stay::method(tracer.bind(py), "tell", (events,)));
             forgiven(py, "tracer", told.map(drop), ())
         }
         _ => Ok(()),
@@ -211,7 +213,8 @@ pub(crate) fn onward_headers(py: Python<'_>) -> PyResult<Vec<(String, String)>> 
         return Ok(Vec::new());
     }
     if let Some(tracer) = known_tracer(py) {
-        let headers = tracer.call_method0(py, "headers").and_then(|headers| headers.extract(py));
+        let headers = stay::method(tracer.bind(py), "headers", PyTuple::empty(py))
+            .and_then(|headers| headers.extract());
         return forgiven(py, "tracer", headers, Vec::new());
     }
     let context = current(py)?;
@@ -270,13 +273,13 @@ impl Behalf {
     pub(crate) fn begin(&self, py: Python<'_>, made: impl FnOnce() -> Made) -> PyResult<()> {
         let Some(tracer) = &self.tracer else { return Ok(()) };
         let Made { guard, breaker, attempt } = made();
-        let begun = tracer.call_method1(py, "begin", (guard, breaker, attempt)).and_then(|object| {
-            let context = context(&object.bind(py).getattr("context")?);
+        let begun = stay::method(tracer.bind(py), "begin", (guard, breaker, attempt)).and_then(|object| {
+            let context = context(&object.getattr("context")?);
             let context = match (context, &self.caller) {
                 (Some(span), Some(caller)) => Some(known_as(span, caller)),
                 (span, _) => span,
             };
-            Ok(Some(Span { object, context }))
+            Ok(Some(Span { object: object.unbind(), context }))
         });
         let span = forgiven(py, "tracer", begun, None)?;
         let before = std::mem::replace(&mut *self.span(), span);
@@ -290,7 +293,7 @@ impl Behalf {
     /// As [`current`].
     pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
         let Some(span) = self.span().as_ref().map(|span| span.object.clone_ref(py)) else { return Ok(()) };
-        let told = objects(py, &told()).and_then(|events| span.call_method1(py, "tell", (events,)));
+        let told = objects(py, &told()).and_then(|events| stay::method(span.bind(py), "tell", (events,)));
         forgiven(py, "tracer", told.map(drop), ())
     }
 
@@ -306,7 +309,7 @@ impl Behalf {
     ) -> PyResult<()> {
         let Some(Span { object, .. }) = self.span().take() else { return Ok(()) };
         let ended = objects(py, &told())
-            .and_then(|events| object.call_method1(py, "end", (events, ending.as_str(), result)));
+            .and_then(|events| stay::method(object.bind(py), "end", (events, ending.as_str(), result)));
         forgiven(py, "tracer", ended.map(drop), ())
     }
 

@@ -32,6 +32,7 @@ use crate::{
     hooks::Settings,
     imported::Imported,
     machine::{Machine, Subject},
+    stay,
 };
 
 thread_local! {
@@ -64,9 +65,10 @@ impl<'py> Callee<'_, 'py> {
     #[inline]
     fn call(self) -> PyResult<Bound<'py, PyAny>> {
         if self.kwargs.is_empty() {
-            return self.function.call(self.args, None);
+            return stay::call(self.function, self.args, None);
         }
-        self.function.call(self.args, Some(&self.kwargs.copy()?))
+        let kwargs = self.kwargs.copy()?;
+        stay::call(self.function, self.args, Some(&kwargs))
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
     explain::keep,
     hooks::Settings,
     machine::Machine,
+    stay,
     value::secs,
 };
 
@@ -506,7 +507,7 @@ fn note(error: &Bound<'_, PyBaseException>, head: &str, text: &str) -> PyResult<
     {
         notes.del_item(index)?;
     }
-    error.call_method1("add_note", (text,))?;
+    stay::method(error.as_any(), "add_note", (text,))?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use overcurrent::{Clock, ManualClock as Manual, MonotonicClock, Span};
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyFloat};
 
 use crate::{
-    switch,
+    stay, switch,
     value::{secs, span},
 };
 
@@ -86,7 +86,7 @@ impl ManualClock {
         let now = self.now_ns();
         let due: Vec<Waiting> = self.alarms().waiting.extract_if(.., |waiting| waiting.due <= now).collect();
         for waiting in due {
-            waiting.event_loop.call_method1(py, "call_soon_threadsafe", (waiting.callback,))?;
+            stay::method(waiting.event_loop.bind(py), "call_soon_threadsafe", (waiting.callback,))?;
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Time {
             return manual.get().forward(py, span);
         }
         // Python's own, as it lets signals through.
-        py.import("time")?.call_method1("sleep", (secs(span),))?;
+        stay::method(py.import("time")?.as_any(), "sleep", (secs(span),))?;
         Ok(())
     }
 

@@ -9,11 +9,12 @@ use pyo3::{
     create_exception,
     exceptions::{PyBaseException, PyBaseExceptionGroup, PyValueError},
     prelude::*,
-    types::PyType,
+    types::{PyTuple, PyType},
 };
 
 use crate::{
     imported::{Imported, NameText, Word},
+    stay,
     unmade::unmade,
     value::secs,
 };
@@ -34,11 +35,16 @@ macro_rules! class {
 }
 pub(crate) use class;
 
-fn raise(class: PyResult<Bound<'_, PyAny>>, args: impl pyo3::PyErrArguments + 'static) -> PyErr {
-    match class.and_then(|class| Ok(class.cast_into::<PyType>()?)) {
-        Ok(class) => PyErr::from_type(class, args),
-        Err(error) => error,
-    }
+fn raise<'py, A>(class: PyResult<Bound<'py, PyAny>>, args: A) -> PyErr
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+{
+    let raised = class.and_then(|class| {
+        let made = stay::call1(&class, args)?;
+        // With its class it gets a context when it is raised.
+        Ok(PyErr::from_type(class.cast_into::<PyType>()?, made.unbind()))
+    });
+    raised.unwrap_or_else(|error| error)
 }
 
 /// `InvalidPolicy`.

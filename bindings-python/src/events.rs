@@ -23,7 +23,7 @@ use pyo3::{
     types::{PyDict, PyString, PyTuple},
 };
 
-use crate::{behalf, hooks::forgiven, imported::Imported, value::secs};
+use crate::{behalf, hooks::forgiven, imported::Imported, stay, value::secs};
 
 /// How many events may wait for one listener, while another thread is busy delivering.
 pub(crate) const CAPACITY: usize = 1024;
@@ -86,7 +86,7 @@ impl Listener {
         match &self.ear {
             Ear::Log => log(py, event),
             Ear::Callback(callback) => {
-                let heard = object(py, event).and_then(|event| callback.call1(py, (event,)));
+                let heard = object(py, event).and_then(|event| stay::call1(callback.bind(py), (event,)));
                 forgiven(py, "subscriber", heard.map(drop), ())
             }
         }
@@ -171,7 +171,7 @@ pub(crate) fn object<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py,
     let classes = CLASSES.get(py)?;
     let facts: Vec<Bound<'py, PyAny>> =
         event.fields().map(|(_, fact)| value(py, fact)).collect::<PyResult<_>>()?;
-    classes.get_item(event.name())?.call1(PyTuple::new(py, facts)?)
+    stay::call(&classes.get_item(event.name())?, &PyTuple::new(py, facts)?, None)
 }
 
 /// A fact in Python: durations are seconds.
@@ -199,14 +199,14 @@ fn log(py: Python<'_>, event: &Event) -> PyResult<()> {
         return Ok(());
     }
     let written = ENABLED.get(py).and_then(|enabled| {
-        if !enabled.call1((level,))?.is_truthy()? {
+        if !stay::call1(&enabled, (level,))?.is_truthy()? {
             return Ok(());
         }
         let fields = PyDict::new(py);
         for (name, fact) in event.fields() {
             fields.set_item(PyString::intern(py, name), value(py, fact)?)?;
         }
-        WRITE.get(py)?.call1((level, event.name(), fields))?;
+        stay::call1(&WRITE.get(py)?, (level, event.name(), fields))?;
         Ok(())
     });
     match written {

@@ -25,6 +25,7 @@ use crate::{
     clock::Time,
     error::is_rejection,
     imported::{Imported, NameText},
+    stay,
     value::{secs, span},
 };
 
@@ -178,20 +179,20 @@ impl Hooks {
     /// Only what is no `Exception`, raised in a hook.
     pub(crate) fn discard(&self, py: Python<'_>) -> PyResult<()> {
         let Some(rules) = &self.rules else { return Ok(()) };
-        let done = rules.bind(py).call_method0("discard");
+        let done = stay::method(rules.bind(py), "discard", PyTuple::empty(py));
         forgiven(py, "discard", done.map(|_| ()), ())
     }
 
     fn classified(&self, result: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
         let Some(classify) = &self.classify else { return Ok(None) };
-        let answer = classify.bind(result.py()).call1((result,)).and_then(|answer| verdict(&answer));
+        let answer = stay::call1(classify.bind(result.py()), (result,)).and_then(|answer| verdict(&answer));
         forgiven(result.py(), "classify", answer, None)
     }
 
     fn ruled(&self, result: &Bound<'_, PyAny>) -> PyResult<Option<Verdict>> {
         let Some(rules) = &self.rules else { return Ok(None) };
         let py = result.py();
-        let answer = rules.bind(py).call_method1("classify", (result,));
+        let answer = stay::method(rules.bind(py), "classify", (result,));
         forgiven(py, "classify", answer.and_then(|answer| verdict(&answer)), None)
     }
 
@@ -246,7 +247,9 @@ impl Filter {
             Self::All => return Ok(true),
             Self::None => return Ok(false),
             Self::Types(classes) => error.is_instance(classes.bind(py)),
-            Self::Predicate(callable) => callable.bind(py).call1((error,)).and_then(|yes| yes.is_truthy()),
+            Self::Predicate(callable) => {
+                stay::call1(callable.bind(py), (error,)).and_then(|yes| yes.is_truthy())
+            }
         };
         forgiven(py, name, answer, otherwise)
     }
@@ -266,7 +269,7 @@ pub(crate) fn forgiven<T>(py: Python<'_>, hook: &str, answer: PyResult<T>, other
         Err(error) if error.is_instance_of::<PyException>(py) => error,
         answer => return answer,
     };
-    let reported = REPORT.get(py)?.call1((hook, error));
+    let reported = stay::call1(&REPORT.get(py)?, (hook, error));
     match reported {
         Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
         _ => Ok(otherwise),

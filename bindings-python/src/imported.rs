@@ -5,7 +5,13 @@
 //! would wait for ever. What is loaded for it is loaded under the lock of Python's that a fork takes.
 
 use overcurrent::Name;
-use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
+use pyo3::{
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyString, PyTuple},
+};
+
+use crate::stay;
 
 /// A name in a module.
 pub(crate) struct Imported {
@@ -36,9 +42,9 @@ impl Imported {
     #[cold]
     fn find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let lock = py.import("overcurrent._fork")?.getattr("loading")?;
-        lock.call_method0("acquire")?;
+        stay::method(&lock, "acquire", PyTuple::empty(py))?;
         let found = py.import(self.module).and_then(|module| module.getattr(self.name));
-        lock.call_method0("release")?;
+        stay::method(&lock, "release", PyTuple::empty(py))?;
         let found = found?;
         // Another thread may have been first, with the same.
         let late = self.kept.set(py, found.clone().unbind());

@@ -28,6 +28,7 @@ mod metrics;
 mod permit;
 mod registry;
 mod retry;
+mod stay;
 mod subscribe;
 mod switch;
 mod trace;
