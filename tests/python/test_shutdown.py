@@ -121,7 +121,7 @@ again_and_again(lambda: registry[str(next(keys))].call(nap))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_program_ends_while_daemon_threads_are_in_the_middle_of(case):
+def test_a_program_ends_while_daemon_threads_are_in_the_middle_of(case: str) -> None:
     run = [sys.executable, "-c", PREAMBLE + CASES[case]]
     ended = subprocess.run(run, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
