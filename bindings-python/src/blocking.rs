@@ -203,6 +203,10 @@ fn attempts<'py>(
                     return Ok(value);
                 }
             }
+            Err(error) if !callee.function.is_callable() => {
+                call.cancelled(py)?;
+                return Err(error);
+            }
             Err(error) => {
                 let error = error.into_value(py).into_bound(py);
                 if !matches!(handling(&error, || call.raised(&error))?, Next::Attempt) {

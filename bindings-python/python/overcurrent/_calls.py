@@ -7,9 +7,10 @@ each asynchronous loop is written out where it runs.
 from __future__ import annotations
 
 import functools
+from types import CoroutineType
 
 from overcurrent import _core
-from overcurrent._library import library
+from overcurrent._library import library, refuse
 from overcurrent._typing import overload
 
 TYPE_CHECKING = False
@@ -38,6 +39,9 @@ class Caller(_core.Caller):
 
         Under asyncio, an attempt that is bounded in time runs in a task of its own, and is left behind if
         it does not end when it is cut; under trio, it is waited for.
+
+        Raises:
+            TypeError: `fn` returned nothing that can be awaited; it is not called again.
         """
         if (call := self._first()) is None:
             call = self._begin_async()
@@ -48,9 +52,15 @@ class Caller(_core.Caller):
                 if self._bounded:
                     value: R = (await library().carry(call, fn(*args, **kwargs))).result()
                 else:
-                    value = await fn(*args, **kwargs)
+                    attempt: Any = fn(*args, **kwargs)
+                    if type(attempt) is not CoroutineType and not hasattr(attempt, "__await__"):
+                        call = self._full(call, kwargs)
+                        refuse(call, attempt)
+                    value = await attempt
             except BaseException as error:
                 call = self._full(call, kwargs)
+                if not callable(fn):  # whatever its type says
+                    call.cancelled()  # type: ignore[unreachable]
                 step = call.raised(error)
                 while step is not True:
                     if step is False:
@@ -85,11 +95,16 @@ class Caller(_core.Caller):
         end where it has none, is a success, about which `classify` is not asked, as items are not results.
         What it raises before that is judged as ever, and may be retried. Later items and errors pass through,
         and are neither counted nor retried.
+
+        Raises:
+            TypeError: `fn` cannot be called.
         """
         import inspect
 
         if isinstance(fn, classmethod | staticmethod):
             return type(fn)(self.wrap(fn.__func__))
+        if not callable(fn):
+            raise TypeError(f"`fn` must be callable, not `{fn!r}`")
         if _is(inspect.iscoroutinefunction, fn):
             return self._wrap_async(fn)
         if _is(inspect.isgeneratorfunction, fn):

@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from overcurrent._core import Call
+
     class Timer(Protocol):
         """What can be cancelled."""
 
@@ -35,6 +37,15 @@ def library() -> Any:
     if trio is not None and trio.lowlevel.in_trio_task():
         return _of_trio()
     return _of_asyncio()
+
+
+def refuse(call: Call, attempt: object) -> None:
+    """End a call whose function made nothing that can be awaited; more attempts would make no more of it."""
+    import inspect
+
+    if not inspect.isawaitable(attempt):
+        call.cancelled()
+        raise TypeError("`acall` is for coroutine functions; use `call` for a blocking function")
 
 
 @cache

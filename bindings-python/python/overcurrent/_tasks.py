@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from overcurrent._attempt import running
 from overcurrent._core import Cut
+from overcurrent._library import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ async def carry(call: Call, attempt: Awaitable[R]) -> Future[R]:
     what it comes to is discarded. If the caller is cancelled, so is the attempt, and the caller waits
     for its end, but no longer than until the cut.
     """
+    if not hasattr(attempt, "__await__"):
+        refuse(call, attempt)
     loop = asyncio.get_running_loop()
     waiting: list[Future[None]] = []
     if sys.version_info >= (3, 12) and loop.get_task_factory() is None:

@@ -12,6 +12,7 @@ import trio
 
 from overcurrent._attempt import leave, running
 from overcurrent._core import Cut
+from overcurrent._library import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ async def carry(call: Call, attempt: Awaitable[Any]) -> Returned:
 
     If it is cut, `Cut` is raised once it has ended.
     """
+    if not hasattr(attempt, "__await__"):
+        refuse(call, attempt)
     token = running.set(call)
     try:
         with Scope(call):
