@@ -50,7 +50,7 @@ impl Breaker {
         let policy = BreakerPolicy::from_value(&fields, "", Dialect::Python);
         let origin = clock.as_ref().map(|clock| Instant::from_nanos(clock.get().now_ns()));
         let time = Time::new(clock);
-        let name = if source.is_none() { None } else { Some(text(source, "name")?) };
+        let name = if source.is_none() { None } else { Some(text(source, "name")?.into_owned()) };
         let (policy, seed) = (policy.map_err(|error| invalid(&error))?, seed.map(self::seed).transpose()?);
         let settings = Py::new(py, Settings::new(Hooks::new(hooks)?, time.clone_ref(py)))?;
         Ok(Self::around(LazyBreaker::new(name, policy, seed, time, origin), settings))

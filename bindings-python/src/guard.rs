@@ -100,7 +100,7 @@ impl Guard {
         if let Ok(kept) = source.cast::<Kept>() {
             return Ok(kept.get().guard(py));
         }
-        let name = text(source, "name")?;
+        let name = text(source, "name")?.into_owned();
         let (policy, brought) = read(policy)?;
         let hooks = brought.hooks(py, &Hooks::new(hooks)?);
         let time = brought.time(py, clock)?;

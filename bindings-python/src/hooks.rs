@@ -107,8 +107,11 @@ enum Filter {
 
 impl Hooks {
     pub(crate) fn new((on, ignore, classify): Raw<'_>) -> PyResult<Self> {
-        if classify.as_ref().is_some_and(|classify| !classify.is_callable()) {
-            return Err(PyTypeError::new_err("`classify` must be a callable"));
+        if let Some(classify) = &classify
+            && !classify.is_callable()
+        {
+            let given = classify.repr()?;
+            return Err(PyTypeError::new_err(format!("`classify` must be a callable, not `{given}`")));
         }
         Ok(Self {
             on: Filter::new(&on, "on")?,
@@ -229,7 +232,7 @@ impl Filter {
             return Ok(Self::Predicate(hook.clone().unbind()));
         }
         let expected = "must be an exception class, a tuple of them or a callable";
-        Err(PyTypeError::new_err(format!("`{name}` {expected}")))
+        Err(PyTypeError::new_err(format!("`{name}` {expected}, not `{}`", hook.repr()?)))
     }
 
     fn clone_ref(&self, py: Python<'_>) -> Self {

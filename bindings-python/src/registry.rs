@@ -29,7 +29,7 @@ use crate::{
     guard::{Guard, Kept, read},
     hooks::{Hooks, Raw, Settings},
     metrics::Metrics,
-    value::{flag, raw, seed},
+    value::{flag, raw, seed, text},
 };
 
 /// How many objects of Python's are remembered before the dead ones are looked for.
@@ -104,8 +104,9 @@ impl Registry {
 
     /// The guard of a key: the object that Python knows it by, else a `Kept` to make one of, which `see` is
     /// to be told. It is made if it is not there.
-    fn enter<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
-        let name = self.named(key);
+    fn enter<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = key.py();
+        let name = self.named(&text(key, "key")?);
         if let Some(object) = self.object(py, &name) {
             return Ok(object);
         }
@@ -117,8 +118,9 @@ impl Registry {
     }
 
     /// As `enter`, but `None` if the guard is not there.
-    fn find<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let name = self.named(key);
+    fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = key.py();
+        let name = self.named(&text(key, "key")?);
         match (self.object(py, &name), self.guards.get(&name)) {
             (Some(object), _) => Ok(Some(object)),
             (None, Some(core)) => self.kept(py, core).map(Some),

@@ -8,7 +8,12 @@ use pyo3::{
     types::{PyBytes, PyMapping, PyString, PyTuple},
 };
 
-use crate::{behalf, error::invalid, imported::Imported};
+use crate::{behalf, error::invalid, imported::Imported, value::flag};
+
+/// Whether a new trace is to be recorded.
+fn sampled(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag(given, "sampled")
+}
 
 /// On whose behalf calls are made.
 #[pyclass(frozen, eq, module = "overcurrent")]
@@ -31,7 +36,7 @@ impl TraceContext {
     /// A new trace.
     #[staticmethod]
     #[pyo3(signature = (*, sampled = true))]
-    fn root(sampled: bool) -> Self {
+    fn root(#[pyo3(from_py_with = sampled)] sampled: bool) -> Self {
         Self { core: Core::begin().with_sampled(sampled) }
     }
 
@@ -51,7 +56,7 @@ impl TraceContext {
 
     /// The same where it has a trace; else with a new one.
     #[pyo3(signature = (*, sampled = true))]
-    fn or_root(&self, sampled: bool) -> Self {
+    fn or_root(&self, #[pyo3(from_py_with = sampled)] sampled: bool) -> Self {
         Self { core: self.core.clone().or_else(|| Core::begin().with_sampled(sampled)) }
     }
 

@@ -1,5 +1,7 @@
 //! Python values as the core's raw values; what they mean is decided there.
 
+use std::borrow::Cow;
+
 use overcurrent::{Dialect, InvalidPolicy, Span, Value};
 use pyo3::{
     exceptions::PyTypeError,
@@ -58,9 +60,9 @@ pub(crate) fn flag(given: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
 }
 
 /// What something is named; `path` is what an error calls it.
-pub(crate) fn text(given: &Bound<'_, PyAny>, path: &str) -> PyResult<String> {
+pub(crate) fn text<'a>(given: &'a Bound<'_, PyAny>, path: &str) -> PyResult<Cow<'a, str>> {
     match given.cast::<PyString>() {
-        Ok(text) => text.extract(),
+        Ok(text) => text.to_cow(),
         Err(_) => Err(PyTypeError::new_err(format!("`{path}` must be a str, not `{}`", given.repr()?))),
     }
 }

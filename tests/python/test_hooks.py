@@ -128,10 +128,11 @@ def test_what_is_no_exception_leaves_a_hook_at_once(clock: ManualClock) -> None:
 def test_hooks_of_the_wrong_type_are_refused() -> None:
     wrong: Any
     for wrong in (int, "ConnectionError", (ConnectionError, int), None, [ConnectionError]):
-        with pytest.raises(TypeError, match="`on` must be"):
+        with pytest.raises(TypeError, match="`on` must be") as caught:
             Guard("g", on=wrong)
+        assert str(caught.value).endswith(f" or a callable, not `{wrong!r}`")
     wrong = 3
-    with pytest.raises(TypeError, match="`classify` must be"):
+    with pytest.raises(TypeError, match="`classify` must be a callable, not `3`"):
         Guard("g", classify=wrong)
 
 

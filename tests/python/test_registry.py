@@ -54,8 +54,10 @@ def test_only_what_is_asked_for_is_made() -> None:
     assert guard in list(hosts.values())
     assert (hosts.capacity, hosts.evictions) == (10_000, 0)
     assert repr(hosts) == "<Registry of 2 guards, of at most 10000>"
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="`key` must be a str, not `1`"):
         hosts[1]  # type: ignore[index]
+    with pytest.raises(TypeError, match="`key` must be a str, not `1`"):
+        hosts.get(1)  # type: ignore[call-overload]
 
 
 def test_what_is_idle_makes_room_and_nothing_else() -> None:

@@ -112,8 +112,9 @@ def test_a_child_is_of_the_same_trace_and_a_root_of_its_own() -> None:
     assert [(one.sampled, one.random) for one in roots] == [(True, True)] * 2 + [(False, True)] * 2
     assert ONE.or_root(sampled=False) == ONE
     assert ONE.sampled
-    with pytest.raises(TypeError, match="sampled"):
-        TraceContext.root(sampled="no")  # type: ignore[arg-type]
+    for begin in (TraceContext.root, named.or_root):
+        with pytest.raises(InvalidPolicy, match="`sampled`: `no` must be true or false"):
+            begin(sampled="no")  # type: ignore[arg-type]
     assert rooted.trace_id is not None
     assert rooted.correlation_id == "order-7"
     assert repr(ONE) == f"<TraceContext trace_id={ONE.trace_id} span_id={ONE.span_id} correlation_id=call-1>"
