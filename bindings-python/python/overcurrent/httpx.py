@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncGuardedTransport", "GuardedTransport"]
 
+UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""As many connections at once as are asked for; what is kept is as by httpx's own default."""
+
 
 class _Exchange(Exchange[httpx.Response]):
     failures = (httpx.TransportError,)
@@ -147,9 +150,13 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
         idempotency_key: bool | str = False,
         **policy: Unpack[GuardPolicy],
     ) -> None:
-        """Surround a transport, an `httpx.AsyncHTTPTransport` by default; else as `GuardedTransport`."""
+        """Surround a transport; else as `GuardedTransport`.
+
+        By default it is an `httpx.AsyncHTTPTransport` that opens as many connections as there are requests.
+        Where requests wait for one, one that is cut meanwhile can use it up for good, up to httpcore 1.0.9.
+        """
         self._guards = Guards(guards, idempotency_key, policy)
-        self._transport = httpx.AsyncHTTPTransport() if transport is None else transport
+        self._transport = httpx.AsyncHTTPTransport(limits=UNLIMITED) if transport is None else transport
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, again and again where the guard says so.
