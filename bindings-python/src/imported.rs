@@ -43,13 +43,20 @@ impl Imported {
     fn find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let lock = py.import("overcurrent._fork")?.getattr("loading")?;
         stay::method(&lock, "acquire", PyTuple::empty(py))?;
-        let found = py.import(self.module).and_then(|module| module.getattr(self.name));
+        let found = self.load(py);
         stay::method(&lock, "release", PyTuple::empty(py))?;
         let found = found?;
         // Another thread may have been first, with the same.
         let late = self.kept.set(py, found.clone().unbind());
         drop(late);
         Ok(found)
+    }
+
+    /// As `from module import name`.
+    fn load<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (builtins, nothing) = (py.import("builtins")?, py.None());
+        let args = (self.module, &nothing, &nothing, (self.name,));
+        stay::method(builtins.as_any(), "__import__", args)?.getattr(self.name)
     }
 }
 

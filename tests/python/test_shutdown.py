@@ -97,6 +97,18 @@ guard = Guard("g", retry=repeated, breaker=False)
 subscribe(nap)
 again_and_again(lambda: guard.call(fail))
 """,
+    "the loading of a module": """
+import sys
+
+class Slow:
+    def find_spec(self, *_):
+        time.sleep(0.2)
+
+sys.meta_path.insert(0, Slow())
+guard = Guard("g", retry=repeated, breaker=False)
+subscribe(nap)
+again_and_again(lambda: guard.call(fail))
+""",
     "a handler of the log": """
 handler = logging.Handler()
 handler.emit = nap
