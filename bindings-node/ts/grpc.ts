@@ -14,6 +14,7 @@ import {
 import { Carrier } from './adapters/carrier.js'
 import { Guards, type GuardsOptions } from './adapters/guards.js'
 import type { Context } from './attempt.js'
+import { LONGEST } from './deadlines.js'
 import { AttemptTimeout, BreakerOpen, DeadlineExceeded, quietly, refuse } from './errors.js'
 import { under, type Guard } from './guard.js'
 import { IGNORED, type Result, type Rules } from './judge.js'
@@ -61,13 +62,26 @@ Object.defineProperty(Failed.prototype, 'name', { value: 'Error' })
 
 /** How the attempts of one call are judged. */
 class CallRules implements Rules {
-  constructor(readonly repeatable: boolean) {}
+  /** When the caller wants to know at the latest, in ms since 1970. */
+  readonly deadline: number
+
+  constructor(
+    readonly repeatable: boolean,
+    { deadline }: InterceptorOptions,
+  ) {
+    this.deadline = Number(deadline ?? Infinity)
+  }
+
+  /** Whether the caller's deadline is over, or will be before anything else is tried. */
+  get isOver(): boolean {
+    return Date.now() + 1 >= this.deadline
+  }
 
   meaning({ value, error }: Result): Meaning {
     const reply = error instanceof Failed ? error.reply : (value as Reply | undefined)
     if (reply === undefined) return { verdict: IGNORED }
     const [pushback] = reply.status.metadata.get(PUSHBACK)
-    return native.grpcVerdict(reply.status.code, pushback?.toString(), this.repeatable)
+    return native.grpcVerdict(reply.status.code, pushback?.toString(), this.repeatable && !this.isOver)
   }
 
   discard(): void {
@@ -75,9 +89,14 @@ class CallRules implements Rules {
   }
 }
 
+/** Whether it is the end of the caller's own deadline. */
+function isTooLate(cause: unknown): boolean {
+  return cause instanceof DOMException && cause.name === 'TimeoutError'
+}
+
 /** The status of a call that the guard ended; the error is its `cause`. */
 function ended(cause: unknown): StatusObject {
-  const late = cause instanceof AttemptTimeout || cause instanceof DeadlineExceeded
+  const late = cause instanceof AttemptTimeout || cause instanceof DeadlineExceeded || isTooLate(cause)
   const code = cause instanceof BreakerOpen ? STATUS.UNAVAILABLE : late ? STATUS.DEADLINE_EXCEEDED : STATUS.CANCELLED
   const details = cause instanceof Error ? cause.message : String(cause)
   // The client copies it onto the error that the caller gets.
@@ -85,8 +104,8 @@ function ended(cause: unknown): StatusObject {
 }
 
 /** The sooner of two ends: what the caller gave, and what remains of an attempt. */
-function sooner(deadline: number | Date = Infinity, remaining = Infinity): number {
-  return Math.min(Date.now() + remaining, Number(deadline))
+function sooner(deadline: number, remaining = Infinity): number {
+  return Math.min(Date.now() + remaining, deadline)
 }
 
 /** One call of a client: it is made once all of the request is there, as often as the guard says. */
@@ -97,12 +116,14 @@ class GuardedCall implements Call {
   #context: MessageContext = {}
   #message: unknown = undefined
   #attempt: Call | undefined = undefined
+  #isRunning = false
+  #timer: NodeJS.Timeout | undefined = undefined
 
   constructor(
     readonly options: InterceptorOptions,
     readonly next: NextCall,
     readonly guard: () => Guard,
-    readonly rules: Rules,
+    readonly rules: CallRules,
   ) {}
 
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
@@ -126,6 +147,7 @@ class GuardedCall implements Call {
   halfClose(): void {
     const made = async () =>
       run(under(this.guard(), this.rules), context => this.#send(context), { signal: this.#caller.signal })
+    this.#watch()
     made().then(
       reply => this.#tell(reply),
       (error: unknown) => {
@@ -133,6 +155,17 @@ class GuardedCall implements Call {
         else this.#tell({ metadata: undefined, message: undefined, status: ended(error) })
       },
     )
+  }
+
+  /** Ends the call at the caller's deadline, unless an attempt is running: grpc-js ends that, and it counts. */
+  #watch(): void {
+    const left = this.rules.deadline - Date.now()
+    if (left <= 0) this.#tooLate()
+    else if (left <= LONGEST) this.#timer = setTimeout(() => this.#isRunning || this.#tooLate(), left).unref?.()
+  }
+
+  #tooLate(): void {
+    this.#caller.abort(quietly(() => new DOMException('the deadline of the call is over', 'TimeoutError')))
   }
 
   cancelWithStatus(_status: number, details: string): void {
@@ -149,8 +182,9 @@ class GuardedCall implements Call {
 
   #send({ signal, remaining }: Context): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const call = this.next({ ...this.options, deadline: sooner(this.options.deadline, remaining) })
+      const call = this.next({ ...this.options, deadline: sooner(this.rules.deadline, remaining) })
       this.#attempt = call
+      this.#isRunning = true
       const cancel = () => call.cancelWithStatus(STATUS.CANCELLED, 'the attempt was given up')
       let head: Metadata | undefined
       let message: unknown
@@ -161,6 +195,9 @@ class GuardedCall implements Call {
         onReceiveMessage: received => void (message = received),
         onReceiveStatus: status => {
           signal.removeEventListener('abort', cancel)
+          this.#isRunning = false
+          // A hook may want it tried again: there is no time for that.
+          if (this.rules.isOver) setImmediate(() => this.#tooLate())
           const reply = { metadata: head, message, status }
           if (status.code === STATUS.OK) resolve(reply)
           else reject(quietly(() => new Failed(reply)))
@@ -173,6 +210,7 @@ class GuardedCall implements Call {
   }
 
   #tell({ metadata, message, status }: Reply): void {
+    clearTimeout(this.#timer)
     const listener = this.#listener
     if (metadata !== undefined) listener.onReceiveMetadata?.(metadata)
     if (message !== undefined) listener.onReceiveMessage?.(message)
@@ -184,7 +222,8 @@ class GuardedCall implements Call {
  * An interceptor whose calls go through guards, one for each target.
  *
  * A protocol buffer does not tell which methods may be repeated; what is not named is called once. The call's
- * deadline is cut to what remains of an attempt, so the server learns of it too. `grpc-retry-pushback-ms` is heeded.
+ * deadline is cut to what remains of an attempt, so the server learns of it too; it ends a wait as well.
+ * `grpc-retry-pushback-ms` is heeded.
  * The last status comes back as it is. Where the guard itself ends a call, its status is UNAVAILABLE (`BreakerOpen`),
  * DEADLINE_EXCEEDED (a timeout of the guard's) or CANCELLED, and the error's `cause` is the guard's.
  *
@@ -209,7 +248,7 @@ export function guardInterceptor(target: string, options: GrpcOptions = {}): Int
   return (call, next) => {
     const { requestStream, responseStream, path } = call.method_definition
     if (requestStream || responseStream) return new InterceptingCall(next(call))
-    const rules = new CallRules(isIdempotent(path))
+    const rules = new CallRules(isIdempotent(path), call)
     return new InterceptingCall(new GuardedCall(call, next, () => guards.guard(() => target), rules))
   }
 }

@@ -101,6 +101,40 @@ test('the deadline is cut to what remains', async t => {
   for (const { remaining } of [...orders.seen, ...patient.orders.seen]) assert.ok(remaining > 0 && remaining <= 2_100, `${remaining}`)
 })
 
+test("the caller's deadline ends a wait", async t => {
+  const guard = new Guard('own', { retry: { ...THRICE, backoff: { constant: { delay: '20s' } }, jitter: 'none' } })
+  const { orders, call } = await opened(t, { guards: guard })
+  orders.will(UNAVAILABLE)
+  const began = performance.now()
+  const error = await rejection(call('Get', { deadline: Date.now() + 200 }))
+  assert.equal(error.code, DEADLINE_EXCEEDED)
+  assert.match(error.details, /deadline/)
+  assert.ok(performance.now() - began < 10_000)
+  await guard.drain()
+  assert.equal(orders.seen.length, 1)
+})
+
+test("at the caller's deadline an attempt has failed and is not tried again, whatever a hook says", async t => {
+  for (const classify of [undefined, ({ error }) => (error ? { retryable: true } : undefined)]) {
+    const retry = { ...THRICE, backoff: { constant: { delay: '20s' } }, jitter: 'none' }
+    const guard = new Guard('own', { retry, breaker: ONE_FAILURE, classify })
+    const { orders, call } = await opened(t, { guards: guard })
+    orders.will(HANG)
+    assert.equal((await rejection(call('Get', { deadline: new Date(Date.now() + 200) }))).code, DEADLINE_EXCEEDED)
+    assert.equal(guard.breaker.state, 'open')
+    await guard.drain()
+    assert.equal(orders.seen.length, 1)
+  }
+})
+
+test('a deadline that is over already is no failure of the server', async t => {
+  const guard = new Guard('own', { retry: THRICE, breaker: ONE_FAILURE })
+  const { orders, call } = await opened(t, { guards: guard })
+  assert.equal((await rejection(call('Get', { deadline: Date.now() - 1_000 }))).code, DEADLINE_EXCEEDED)
+  assert.equal(guard.breaker.state, 'closed')
+  assert.equal(orders.seen.length, 0)
+})
+
 test('a call that hangs is given up in time', async t => {
   const { orders, call } = await opened(t, { attemptTimeout: 200 })
   orders.will(HANG, HANG)
