@@ -69,11 +69,15 @@ export function guardInterceptor(options: HttpOptions = {}): Dispatcher.Dispatch
       const guard = guards.guard(() => server(request))
       return exchange.call(guard, send, { signal: course.signal })
     }
-    handler.onRequestStart?.(course, {})
-    made().then(
-      attempt => attempt.release(),
-      (error: Error) => handler.onResponseError?.(course, error),
-    )
+    const failed = (error: Error) => handler.onResponseError?.(course, error)
+    try {
+      handler.onRequestStart?.(course, {})
+    } catch (error) {
+      // As undici itself has it.
+      failed(error as Error)
+      return true
+    }
+    made().then(attempt => attempt.release(), failed)
     return true
   }
 }

@@ -126,14 +126,21 @@ export class Attempt implements Handler {
     this.#then(() => this.handler.onResponseError?.(this.course, error))
   }
 
-  /** Hands the response over. */
+  /** Hands the response over. A handler that throws has the request fail, as undici itself has it. */
   release(): void {
     const { course, handler } = this
     const controller = this.#controller!
     course.take(controller)
     this.#isWanted = true
-    handler.onResponseStart?.(course, this.status, this.headers, this.#message)
-    for (const tell of this.#early.splice(0)) tell()
+    try {
+      handler.onResponseStart?.(course, this.status, this.headers, this.#message)
+      for (const tell of this.#early.splice(0)) tell()
+    } catch (error) {
+      this.#isClosed = true
+      controller.abort(error as Error)
+      handler.onResponseError?.(course, error as Error)
+      return
+    }
     if (!course.paused) controller.resume()
   }
 

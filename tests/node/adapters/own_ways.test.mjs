@@ -9,7 +9,7 @@ import { AttemptTimeout, Guard, InvalidPolicy, Registry } from 'overcurrent'
 import { guardedAdapter } from 'overcurrent/axios'
 import { guardedFetch } from 'overcurrent/fetch'
 import { guardInterceptor } from 'overcurrent/undici'
-import { Agent, Client, Request as UndiciRequest, request, fetch as undiciFetch, upgrade } from 'undici'
+import { Agent, Client, Request as UndiciRequest, request, stream, fetch as undiciFetch, upgrade } from 'undici'
 import { deferred, rejection } from '../tools.mjs'
 import { HANG, RESET, Server, answer, until } from './server.mjs'
 
@@ -258,6 +258,26 @@ describe('undici', () => {
     await ended.promise
     assert.deepEqual(heard, ['start', 200, 'one'])
     assert.deepEqual([controller.aborted, controller.reason], [false, null])
+  })
+
+  test('a handler that throws has its request fail, as without guards', async t => {
+    const server = await Server.start(t)
+    const agent = new Agent()
+    t.after(() => agent.destroy())
+    const mine = new Error('mine')
+    const broken = () => {
+      throw mine
+    }
+    for (const dispatcher of [agent, agent.compose(guardInterceptor({ retry: THRICE }))]) {
+      assert.equal(await rejection(stream(server.url, { dispatcher, method: 'GET' }, broken)), mine)
+      for (const place of ['onRequestStart', 'onResponseStart', 'onResponseData']) {
+        const heard = deferred()
+        const handler = { onRequestStart() {}, onResponseError: (_controller, error) => heard.resolve(error), [place]: broken }
+        dispatcher.dispatch({ origin: server.url, path: '/', method: 'GET' }, handler)
+        assert.equal(await heard.promise, mine, place)
+      }
+      await until(() => server.isQuiet)
+    }
   })
 
   test('an upgrade passes untouched', async t => {
