@@ -6,6 +6,7 @@
  */
 import type { Deadlines, Due } from './deadlines.js'
 import type { GuardCore } from './guard-core.js'
+import { INSPECT } from './inspect.js'
 import { native } from './native.js'
 import { isThenable, promised } from './wrap.js'
 
@@ -95,7 +96,8 @@ export class Attempt implements Context, Due {
     this.controller?.abort(reason)
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): object {
+  /** @internal */
+  [INSPECT](): object {
     return { attempt: this.attempt, remaining: this.remaining }
   }
 }

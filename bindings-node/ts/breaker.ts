@@ -8,6 +8,7 @@ import { GRAIN } from './coarse.js'
 import { accepted, refuse, rejected, type BreakerOpen } from './errors.js'
 import type { BreakerEvents } from './event.js'
 import { tell } from './hearing.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { ENDINGS, HOOKS, Judge, SUCCESS, type JudgeOptions, type Result } from './judge.js'
 import { Listeners } from './listeners.js'
 import { metricsOf, type Metrics } from './metrics.js'
@@ -330,6 +331,11 @@ export class Breaker {
   /** How many milliseconds until it will admit a probe; `undefined` while it is not open. */
   get retryAfterMs(): number | undefined {
     return native.breakerRetryAfter(this.#core.handle, this.#core.time.now()) ?? undefined
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { name: this.name, state: this.state, reason: this.reason, retryAfterMs: this.retryAfterMs })
   }
 
   /**

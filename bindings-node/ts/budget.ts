@@ -4,6 +4,7 @@
 import { view } from './cells.js'
 import { timeOf, type Time } from './clock.js'
 import { accepted } from './errors.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { native, own } from './native.js'
 import { without, type LiveOptions } from './options.js'
 import type { BudgetPolicy } from './policy.js'
@@ -80,5 +81,10 @@ export class Budget {
   /** Takes a token for one retry, if there is one. */
   withdraw(): boolean {
     return native.budgetWithdraw(this.#core.handle, this.#core.time.now())
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { tokensMicro: this.tokensMicro })
   }
 }

@@ -6,6 +6,7 @@ import { clearImmediate, setImmediate } from 'node:timers'
 import { CoarseClock } from './coarse.js'
 import { LONGEST, ManualQueue, TimerQueue, type Deadlines } from './deadlines.js'
 import { accepted, refuse } from './errors.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { native, own } from './native.js'
 import type { Duration } from './policy.js'
 
@@ -208,5 +209,10 @@ export class ManualClock {
   /** Sets it to `sinceStart` after its creation, also back. */
   set(sinceStart: Duration): void {
     this.#time.move(sinceStart, true)
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { nowNs: this.nowNs })
   }
 }

@@ -5,6 +5,7 @@ import type { Attempt, Context } from './attempt.js'
 import type { CallOptions } from './callers.js'
 import { refuse } from './errors.js'
 import { Guard, surroundings } from './guard.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { run } from './run.js'
 import { callable, wrapped } from './wrap.js'
 
@@ -47,6 +48,11 @@ export class Composed {
     fn: (this: This, ...args: Args) => T,
   ): (this: This, ...args: Args) => Promise<Awaited<T>> {
     return wrapped(fn, run => this.call(run))
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { guards: this.#guards })
   }
 }
 

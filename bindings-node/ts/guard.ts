@@ -10,6 +10,7 @@ import type { CallOptions } from './callers.js'
 import { accepted, refuse } from './errors.js'
 import type { GuardEvents } from './event.js'
 import { GuardCore } from './guard-core.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { HOOKS, Judge, type JudgeOptions, type Rules } from './judge.js'
 import { metricsOf, type Metrics } from './metrics.js'
 import { native, type Brought, type GuardShape, type Refused } from './native.js'
@@ -236,6 +237,11 @@ export class Guard {
   off<Name extends keyof GuardEvents>(name: Name, listener: (event: GuardEvents[Name]) => unknown): this {
     this.#core.listeners.delete(name, listener)
     return this
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { name: this.name, breaker: this.breaker, budget: this.budget })
   }
 
   /** What this guard and its breaker have counted since they were made. */

@@ -2,6 +2,7 @@
  * What guards, breakers and registries have counted, as values and as text. What there is to count, its names and the
  * texts are the core's.
  */
+import { INSPECT, shownAs } from './inspect.js'
 import { native, type Counted } from './native.js'
 
 const { prometheus, openMetrics } = native.contentTypes()
@@ -93,6 +94,11 @@ export class Metrics {
   /** The same as `prometheus()`. */
   toString(): string {
     return this.prometheus()
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { families: this.families })
   }
 }
 

@@ -12,6 +12,7 @@ import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { RegistryFull, accepted, refuse } from './errors.js'
 import { Guard, isClosed, opened, type DocumentOptions, type GuardOptions } from './guard.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { Judge } from './judge.js'
 import { metricsOf, type Metrics } from './metrics.js'
 import { native, own, type Brought, type Full, type GuardShape, type Refused } from './native.js'
@@ -164,6 +165,11 @@ export class Registry {
   /** How many guards have made room for others. */
   get evictions(): number {
     return native.registryExtent(this.#handle).evictions
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { ...native.registryExtent(this.#handle) })
   }
 
   /** What it and its guards, as they are there now, have counted; under a name of its own how many made room. */

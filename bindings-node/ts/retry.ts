@@ -5,6 +5,7 @@ import { Budget, BudgetCore, budgetOf } from './budget.js'
 import { told } from './channels.js'
 import type { Time } from './clock.js'
 import { accepted, note } from './errors.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { ENDINGS, FINAL, Judge, RETRYABLE, type JudgeOptions, type Result } from './judge.js'
 import { native, own } from './native.js'
 import { TIMED, kept, live, replaced, without, type LiveOptions, type TimerOptions } from './options.js'
@@ -132,6 +133,11 @@ export class Retry {
   /** Its budget, if it has one. */
   get budget(): Budget | undefined {
     return this.#budget
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { budget: this.#budget })
   }
 
   /** Begins a call that must be over `deadline` from now, and deposits into the budget. */

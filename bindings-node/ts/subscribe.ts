@@ -6,6 +6,7 @@ import { refuse } from './errors.js'
 import type { Event } from './event.js'
 import { Guard, sourceOf } from './guard.js'
 import { heard, listen, unlisten, type Hearer } from './hearing.js'
+import { INSPECT, shownAs } from './inspect.js'
 import { native } from './native.js'
 import { Reporter } from './report.js'
 
@@ -32,6 +33,11 @@ export class Subscription {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal */
+  [INSPECT](): object {
+    return shownAs(this, { dropped: this.dropped })
   }
 }
 

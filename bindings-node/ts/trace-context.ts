@@ -3,6 +3,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { accepted, refuse } from './errors.js'
+import { INSPECT } from './inspect.js'
 import { native, own, type TraceFacts } from './native.js'
 import { tracer } from './tracer.js'
 
@@ -195,7 +196,8 @@ export class TraceContext {
     return { ...this.#facts }
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): object {
+  /** @internal */
+  [INSPECT](): object {
     return this.toJSON()
   }
 }
