@@ -20,6 +20,7 @@ import {
 } from '@opentelemetry/api'
 import { refuse } from './errors.js'
 import { native } from './native.js'
+import { only } from './options.js'
 import { Reporter } from './report.js'
 import { traced } from './switch.js'
 import { set } from './trace-context.js'
@@ -229,13 +230,14 @@ export class Instrumentation {
  * A thread is traced once at a time. While it is, no call takes the healthy path.
  *
  * @param options `tracerProvider`, who makes the spans; `propagate`, whether adapters send their context
- * @throws InvalidPolicy where the provider is none; an error where the thread is traced already
+ * @throws InvalidPolicy naming the option, the value and the rule it breaks; an error where the thread is traced already
  *
  * @example
  * const tracing = instrument()
  * tracing.close()
  */
-export function instrument({ tracerProvider, propagate = true }: InstrumentOptions = {}): Instrumentation {
+export function instrument(options: InstrumentOptions = {}): Instrumentation {
+  const { tracerProvider, propagate = true } = only('options', options, ['tracerProvider', 'propagate'])
   const provider = tracerProvider ?? trace.getTracerProvider()
   if (typeof provider?.getTracer !== 'function') refuse('tracerProvider', provider, 'must have a method `getTracer`')
   if (tracer !== undefined) throw new Error('calls are traced already, close that first')

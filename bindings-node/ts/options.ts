@@ -60,6 +60,19 @@ export function timing({ durations = false }: MetricsOptions): boolean {
   return typeof durations === 'boolean' ? durations : refuse('durations', durations, 'must be true or false')
 }
 
+/**
+ * The options `what`, of which there are no others than `names`: a slip of the pen would say nothing.
+ * @throws InvalidPolicy where they are no object, or have another
+ */
+export function only<T extends object>(what: string, options: T, names: readonly string[]): T {
+  const fields = names.map(name => `\`${name}\``).join(', ')
+  if (typeof options !== 'object' || options === null || options instanceof EventTarget)
+    refuse(what, options, `must be an object of ${fields}`)
+  const extra = Object.keys(options).find(name => !names.includes(name))
+  if (extra !== undefined) refuse(extra, extra, `is not a field here, only ${fields} can stand here`)
+  return options
+}
+
 /** The options without some; for the core to see whatever else is there. */
 export function without(options: unknown, names: readonly string[]): unknown {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options

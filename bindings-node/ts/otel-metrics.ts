@@ -7,6 +7,7 @@ import { metrics as api, type BatchObservableCallback, type Meter, type MeterPro
 import { refuse } from './errors.js'
 import { METRICS, bound, metrics, type Family, type Metric } from './metrics.js'
 import { native } from './native.js'
+import { only } from './options.js'
 
 /** What can be set of the instruments. */
 export interface InstrumentMetricsOptions {
@@ -83,7 +84,8 @@ export class Metering {
  * const metering = instrumentMetrics()
  * metering.close()
  */
-export function instrumentMetrics({ meterProvider }: InstrumentMetricsOptions = {}): Metering {
+export function instrumentMetrics(options: InstrumentMetricsOptions = {}): Metering {
+  const { meterProvider } = only('options', options, ['meterProvider'])
   const provider = meterProvider ?? api.getMeterProvider()
   if (typeof provider?.getMeter !== 'function') refuse('meterProvider', provider, 'must have a method `getMeter`')
   if (providers.has(provider)) throw new Error('the provider has these instruments already, close that first')

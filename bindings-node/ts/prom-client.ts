@@ -6,6 +6,7 @@
 import { register as global, type Registry, type RegistryContentType } from 'prom-client'
 import { refuse } from './errors.js'
 import { METRICS, bound, metrics, type Family, type Metric } from './metrics.js'
+import { only } from './options.js'
 
 /** Where the metrics are to be read. */
 export interface CollectOptions {
@@ -86,7 +87,8 @@ function values(family: Family): Value[] {
  * collectMetrics()
  * console.log(await register.metrics())
  */
-export function collectMetrics({ register = global }: CollectOptions = {}): void {
+export function collectMetrics(options: CollectOptions = {}): void {
+  const { register = global } = only('options', options, ['register'])
   if (typeof register?.registerMetric !== 'function') refuse('register', register, 'must be a registry of prom-client')
   const gathering = new Gathering()
   // A registry asks no more of a metric than this.

@@ -8,6 +8,7 @@ import { Guard, sourceOf } from './guard.js'
 import { heard, listen, unlisten, type Hearer } from './hearing.js'
 import { INSPECT, shownAs } from './inspect.js'
 import { native } from './native.js'
+import { only } from './options.js'
 import { Reporter } from './report.js'
 
 /** Listens until it is closed, as `using` does at the end of its block. */
@@ -66,10 +67,14 @@ export function subscribe(listener: (event: Event) => unknown, source: Source = 
 }
 
 /** Has `hearer` listen to a source. */
-export function subscribed(hearer: Hearer, { guard, breaker }: Source): Subscription {
+export function subscribed(hearer: Hearer, source: Source): Subscription {
+  // A guard has a breaker, too, and would be taken for a source of that alone.
+  if (source instanceof Guard) refuse('source', 'a guard', 'must be `{ guard }`')
+  if (source instanceof Breaker) refuse('source', 'a breaker', 'must be `{ breaker }`')
+  const { guard, breaker } = only('source', source, ['guard', 'breaker'])
   if (guard !== undefined && !(guard instanceof Guard)) refuse('guard', guard, 'must be a `Guard`')
   if (breaker !== undefined && !(breaker instanceof Breaker)) refuse('breaker', breaker, 'must be a `Breaker`')
   if (guard !== undefined && breaker !== undefined) refuse('breaker', breaker.name, 'cannot be set beside `guard`')
-  const source = guard === undefined ? breaker && coreOf(breaker).handle : sourceOf(guard)
-  return new Subscription(listen(source, { deref: () => hearer }))
+  const handle = guard === undefined ? breaker && coreOf(breaker).handle : sourceOf(guard)
+  return new Subscription(listen(handle, { deref: () => hearer }))
 }

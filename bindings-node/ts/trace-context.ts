@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { accepted, refuse } from './errors.js'
 import { INSPECT } from './inspect.js'
 import { native, own, type TraceFacts } from './native.js'
+import { only } from './options.js'
 import { tracer } from './tracer.js'
 
 /** Headers as frameworks have them: by name, or as names and values. */
@@ -24,7 +25,8 @@ export interface RootOptions {
   readonly sampled?: boolean | undefined
 }
 
-function isSampled({ sampled = true }: RootOptions = {}): boolean {
+function isSampled(options: RootOptions = {}): boolean {
+  const { sampled = true } = only('options', options, ['sampled'])
   return typeof sampled === 'boolean' ? sampled : refuse('sampled', sampled, 'must be true or false')
 }
 

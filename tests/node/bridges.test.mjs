@@ -75,6 +75,7 @@ test('the registry is that of prom-client’s own by default, and what is none i
   assert.deepEqual(samplesOf(await global.metrics()), samplesOf(`${metrics()}`))
   global.clear()
   for (const register of [null, 5, {}]) assert.throws(() => collectMetrics({ register }), InvalidPolicy)
+  assert.throws(() => collectMetrics({ registry: global }), { code: 'INVALID_POLICY', path: 'registry' })
 })
 
 test('the metrics of the processes of a cluster add up', async () => {
@@ -158,5 +159,6 @@ test('who reads differences from OpenTelemetry gets them', async () => {
 test('a provider that is none is refused, and without one nothing happens', () => {
   for (const meterProvider of [{}, 'x', 5])
     assert.throws(() => instrumentMetrics({ meterProvider }), { code: 'INVALID_POLICY', path: 'meterProvider' })
+  assert.throws(() => instrumentMetrics({ provider: {} }), { code: 'INVALID_POLICY', path: 'provider' })
   instrumentMetrics().close()
 })

@@ -444,4 +444,9 @@ test('what cannot be heard is refused', () => {
   refused(() => subscribe(() => {}, { guard: {} }), 'guard', 'must be a `Guard`')
   refused(() => subscribe(() => {}, { breaker: guard }), 'breaker', 'must be a `Breaker`')
   refused(() => subscribe(() => {}, { guard, breaker: guard.breaker }), 'breaker', 'cannot be set beside `guard`')
+  // Each of them has fields that a source has, too, or none of them: it would be heard of less than was meant, or of more.
+  refused(() => subscribe(() => {}, guard), 'source', 'must be `{ guard }`')
+  refused(() => subscribe(() => {}, guard.breaker), 'source', 'must be `{ breaker }`')
+  refused(() => subscribe(() => {}, { gaurd: guard }), 'gaurd', 'is not a field here, only `guard`, `breaker` can stand here')
+  refused(() => subscribe(() => {}, null), 'source', 'must be an object of `guard`, `breaker`')
 })

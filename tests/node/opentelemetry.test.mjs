@@ -419,4 +419,5 @@ test('what cannot be is refused', () => {
   const refused = (options, path, rule) => assert.throws(() => instrument(options), { name: 'InvalidPolicy', path, rule })
   refused({ tracerProvider: {} }, 'tracerProvider', 'must have a method `getTracer`')
   refused({ propagate: 'yes' }, 'propagate', 'must be true or false')
+  refused({ propogate: false }, 'propogate', 'is not a field here, only `tracerProvider`, `propagate` can stand here')
 })

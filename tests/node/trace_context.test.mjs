@@ -65,6 +65,8 @@ test('what changes something gives another one', () => {
   assert.deepEqual([root.orRoot(unrecorded).sampled, TraceContext.root({ sampled: undefined }).sampled], [true, true])
   const refused = { name: 'InvalidPolicy', path: 'sampled', rule: 'must be true or false' }
   assert.throws(() => TraceContext.root({ sampled: 'no' }), refused)
+  assert.throws(() => TraceContext.root({ sample: false }), { name: 'InvalidPolicy', path: 'sample' })
+  for (const options of [false, null]) assert.throws(() => root.orRoot(options), { name: 'InvalidPolicy', path: 'options' })
   const child = root.child()
   assert.equal(child.traceId, root.traceId)
   assert.notEqual(child.spanId, root.spanId)
