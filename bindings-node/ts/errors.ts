@@ -208,8 +208,17 @@ export function accepted<T>(answer: T | Refused): T {
 
 /** Refuses an option that only JavaScript knows. */
 export function refuse(path: string, value: unknown, rule: string): never {
-  const shown = typeof value === 'function' ? 'a function' : String(value)
+  const shown = typeof value === 'function' ? 'a function' : textOf(value)
   throw new InvalidPolicy({ message: native.refusalMessage(path, shown, rule), path, value: shown, rule })
+}
+
+/** A value as text; there are objects that have none. */
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'an object'
+  }
 }
 
 /** What was done before a call failed. */

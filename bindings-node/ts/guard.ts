@@ -154,8 +154,10 @@ export class Guard {
   static fromText(
     text: string,
     name: string,
-    { format, ...options }: DocumentOptions & { format: 'toml' | 'json' },
+    given: DocumentOptions & { format: 'toml' | 'json' },
   ): Guard {
+    const { format, ...options } = given ?? {}
+    if (typeof text !== 'string') refuse('text', text, 'must be a text')
     if (format !== 'toml' && format !== 'json') refuse('format', format, 'must be `toml` or `json`')
     return read(`document.${format}`, text, name, options)
   }

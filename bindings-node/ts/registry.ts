@@ -71,10 +71,11 @@ export class Registry {
   /** @internal the registry of a document */
   constructor(options: DocumentOptions & Bounds, reader: Reader)
   constructor(options: RegistryOptions = {}, reader?: Reader) {
+    if (typeof options === 'string') refuse('options', options, 'must be an object: the name stands in it')
     const { name, capacity = CAPACITY, on, ignore, classify, clock, ref, breaker, retry } = options ?? {}
     if (name !== undefined && typeof name !== 'string') refuse('name', name, 'must be a text')
     if (breaker instanceof Breaker)
-      refuse('breaker', 'a `Breaker`', 'must be a policy in a registry, each key has a breaker of its own')
+      refuse('breaker', 'a breaker', 'must be a policy in a registry, each key has a breaker of its own')
     const { seed, time } = live(options ?? {})
     kept(options ?? {})
     const hooks = { on, ignore, classify }

@@ -23,6 +23,7 @@ import type { GuardCore } from './guard-core.js'
 import { tell } from './hearing.js'
 import { ENDINGS, SUCCESS } from './judge.js'
 import { native } from './native.js'
+import { only } from './options.js'
 import type { AttemptSpan, Ending, Tracer } from './tracer.js'
 import type { StopReason } from './words.js'
 import { rejectSoon } from './wrap.js'
@@ -39,6 +40,8 @@ const FIRST_STOP = 4
 const FIRST_REJECT = FIRST_STOP + STOPS.length
 
 const NO_CALL = -1
+
+const CALL_OPTIONS = ['signal', 'key']
 
 /** The code of the error of an attempt that took too long, by the step that follows it. */
 function cutBy(code: number): string {
@@ -91,11 +94,13 @@ export class Running<T> implements Call, Cancellable, Maker {
   /** Begins it, with what its caller gave or in an attempt of an outer guard. */
   start(options: CallOptions | undefined, outer: Attempt | undefined): void {
     let signal: AbortSignal | undefined
-    if (options !== undefined) {
+    if (options != null) {
       const { key } = options
       if (key !== undefined && typeof key !== 'string') refuse('key', key, 'must be a text')
       this.key = key
       signal = signalOf(options)
+      // Somebody who gives something means something.
+      if (signal === undefined && key === undefined) only('options', options, CALL_OPTIONS)
       if (signal?.aborted === true) return this.reject(signal.reason)
     }
     const { guard } = this

@@ -20,7 +20,7 @@ export function tokenOf<Kind extends 'guard' | 'breaker'>(
   handle: number,
   time: Time,
 ): Token<Kind> {
-  if (time.handle !== undefined) refuse('clock', 'a `ManualClock`', 'cannot be shared with other threads')
+  if (time.handle !== undefined) refuse('clock', 'a manual clock', 'cannot be shared with other threads')
   sharing()
   return { overcurrent: kind, name, id: native.share(handle) }
 }

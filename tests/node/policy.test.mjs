@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { Breaker, Budget, Guard, InvalidPolicy, ManualClock, Retry, exponential, schedule } from 'overcurrent'
+import { Breaker, Budget, Guard, InvalidPolicy, ManualClock, Registry, Retry, exponential, schedule } from 'overcurrent'
+import { guardedFetch } from 'overcurrent/fetch'
+import { rejection } from './tools.mjs'
 
 /** The error of a policy, as [path, value, rule]. */
 function refusal(make) {
@@ -128,6 +130,27 @@ test('what only code can say is refused like the rest', () => {
     refusal(() => new Guard(undefined)),
     ['name', 'undefined', 'must be a text'],
   )
+  assert.deepEqual(refusal(() => new Guard(Object.create(null))), ['name', 'an object', 'must be a text'])
+})
+
+test('what stands in the place of something else is refused by name', () => {
+  assert.deepEqual(refusal(() => Guard.fromText({}, 'g', { format: 'json' })), ['text', '[object Object]', 'must be a text'])
+  assert.deepEqual(refusal(() => Guard.fromText('', 'g')), ['format', 'undefined', 'must be `toml` or `json`'])
+  assert.deepEqual(refusal(() => new Registry('hosts', {})).slice(0, 2), ['options', 'hosts'])
+  const guard = new Guard('g')
+  assert.deepEqual(refusal(() => guardedFetch(guard)), ['options', 'a guard', 'must be `{ guards }`'])
+  assert.deepEqual(refusal(() => guardedFetch(new Registry())), ['options', 'a registry', 'must be `{ guards }`'])
+})
+
+test('what a call is given is heeded or refused', async () => {
+  const guard = new Guard('g')
+  const path = async options => (await rejection(guard.call(() => 1, options))).path
+  assert.equal(await path(new AbortController().signal), 'options')
+  assert.equal(await path({ timeout: 100 }), 'timeout')
+  assert.equal(await path(100), 'options')
+  for (const options of [undefined, null, {}, { signal: undefined }, { signal: null, key: undefined }])
+    assert.equal(await guard.call(() => 1, options), 1)
+  assert.deepEqual([guard.breaker.late, await guard.drain()], [0, undefined])
 })
 
 test('a breaker, a retry and a budget refuse theirs', () => {

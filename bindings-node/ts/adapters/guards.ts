@@ -22,6 +22,8 @@ export class Guards {
 
   /** `own` names the options that are the adapter's. */
   constructor(options: GuardsOptions, own: readonly string[]) {
+    for (const [type, kind] of [[Guard, 'a guard'], [Registry, 'a registry']] as const)
+      if (options instanceof type) refuse('options', kind, 'must be `{ guards }`')
     const { guards } = options
     const policy = without(options, ['guards', ...own]) as RegistryOptions
     if (guards === undefined) {
