@@ -91,9 +91,11 @@ export class TimerQueue implements Deadlines {
   }
 
   items(): Due[] {
-    const items = []
+    const items: Due[] = []
     for (let item = this.#first; item !== undefined; item = item.after) items.push(item)
-    return items.concat(...[...this.#others].map(other => other.items()))
+    // One by one: in an outage there may be more than a call takes arguments.
+    for (const other of this.#others) for (const item of other.items()) items.push(item)
+    return items
   }
 
   #arm(due: number): void {

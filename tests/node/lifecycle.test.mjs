@@ -154,6 +154,30 @@ for (const [name, clock] of [
   })
 }
 
+test('disposing ends any number of calls, whose ends are in any order', () => {
+  // With a small stack a call takes as few arguments as there are too many calls of in an outage.
+  const script = `
+    const { Guard } = require('overcurrent')
+    const guard = new Guard('g', { attemptTimeout: '1h', deadline: '1h', breaker: false, retry: { backoff: 'none', budget: false } })
+    const calls = 20_000
+    let hanging = 0
+    const hang = () => new Promise(() => {})
+    const fn = ({ attempt }) => {
+      if (attempt === 1) throw new Error('again')
+      if (++hanging === calls) setImmediate(() => guard[Symbol.dispose]())
+      return hang()
+    }
+    const ends = Promise.allSettled([...Array.from({ length: calls }, () => guard.call(fn)), guard.call(hang)])
+    const alive = setInterval(() => {}, 1_000)
+    ends.then(ends => {
+      process.stdout.write(String(ends.filter(({ reason }) => reason.name === 'AbortError').length))
+      clearInterval(alive)
+    })`
+  const options = { encoding: 'utf8', timeout: 60_000 }
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--stack-size=150', '-e', script], options)
+  assert.deepEqual([status, stdout, stderr], [0, '20001', ''])
+})
+
 test('what comes of a call that disposing has ended is nobody’s concern', async () => {
   const untimed = { deadline: false, attemptTimeout: false, breaker: { probeTimeout: '30s' } }
   for (const policy of [{}, untimed]) {
