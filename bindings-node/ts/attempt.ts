@@ -96,30 +96,29 @@ export class Attempt implements Context, Due {
     this.controller?.abort(reason)
   }
 
+  /** Makes it: says what `fn` returned, now or once its promise has settled, or what it threw. */
+  make(
+    fn: (context: Context) => unknown,
+    returned: (value: unknown) => void,
+    raised: (error: unknown) => void,
+  ): void {
+    let value: unknown
+    let promise: Promise<unknown> | undefined
+    try {
+      value = fn(this)
+      // Reading `then` may throw too.
+      promise = value instanceof Promise ? promised(value) : adopted(value)
+    } catch (error) {
+      return raised(error)
+    }
+    if (promise === undefined) returned(value)
+    else void promise.then(returned, raised)
+  }
+
   /** @internal */
   [INSPECT](): object {
     return { attempt: this.attempt, remaining: this.remaining }
   }
-}
-
-/** Makes an attempt: says what `fn` returned, now or once its promise has settled, or what it threw. */
-export function attempted(
-  attempt: Attempt,
-  fn: (context: Context) => unknown,
-  returned: (value: unknown) => void,
-  raised: (error: unknown) => void,
-): void {
-  let value: unknown
-  let promise: Promise<unknown> | undefined
-  try {
-    value = fn(attempt)
-    // Reading `then` may throw too.
-    promise = value instanceof Promise ? promised(value) : adopted(value)
-  } catch (error) {
-    return raised(error)
-  }
-  if (promise === undefined) return returned(value)
-  void promise.then(returned, raised)
 }
 
 /** The promise of what can be awaited, if it can. */

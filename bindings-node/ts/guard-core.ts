@@ -21,6 +21,8 @@ export class GuardCore {
   readonly handle: number
   /** What bounds a first attempt, in ns. */
   readonly limit: number
+  /** Whether anything does. */
+  readonly isBounded: boolean
   readonly deadlines: Deadlines
   readonly trustsValues: boolean
   readonly calls = new Calls()
@@ -52,9 +54,10 @@ export class GuardCore {
   ) {
     this.handle = own(this, shape.handle)
     this.limit = shape.limit
-    this.deadlines = shape.limit === Infinity ? new Endless() : time.deadlines(ref)
+    this.isBounded = shape.limit !== Infinity
+    this.deadlines = this.isBounded ? time.deadlines(ref) : new Endless()
     this.trustsValues = judge.trustsValues
-    this.forAccounts = shape.limit === Infinity && breaker?.needsDuration !== true && !shape.durations
+    this.forAccounts = !this.isBounded && breaker?.needsDuration !== true && !shape.durations
     this.cells = breaker?.cells
     const seesBreaker = breaker === undefined || this.cells !== undefined
     const seesBudget = budget === undefined || budget.isInSight

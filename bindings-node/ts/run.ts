@@ -9,7 +9,7 @@
  * INVARIANT: what a call comes to is the same on both ways.
  */
 import type { AsyncResource } from 'node:async_hooks'
-import { Attempt, attempted, type Context, type Maker } from './attempt.js'
+import { Attempt, type Context, type Maker } from './attempt.js'
 import type { CallOptions } from './callers.js'
 import type { GuardCore } from './guard-core.js'
 import { tell } from './hearing.js'
@@ -52,7 +52,7 @@ function begin<T>(guard: GuardCore, fn: Fn<T>, resolve: Resolve<T>, reject: Reje
   guard.calls.underway++
   guard.deadlines.add(attempt)
   // Bound, they cost less than closures, each of which looks for its code when it is first called.
-  attempted(attempt, fn, first.returned.bind(first), first.raised.bind(first))
+  attempt.make(fn, first.returned.bind(first), first.raised.bind(first))
 }
 
 /** Begins one that did not enter. */
@@ -76,9 +76,8 @@ class First<T> implements Maker {
     private readonly started: number,
     private readonly epoch: number,
   ) {
-    const { limit } = guard
-    this.scope = limit === Infinity ? undefined : scope()
-    this.attempt = new Attempt(this, 1, started + limit)
+    this.scope = guard.isBounded ? scope() : undefined
+    this.attempt = new Attempt(this, 1, started + guard.limit)
   }
 
   call(): Running<T> {

@@ -12,7 +12,7 @@
  * any more. A call ends once: by `over`, which leaves nothing behind.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { Attempt, attempted, type Call, type Context, type Maker } from './attempt.js'
+import { Attempt, type Call, type Context, type Maker } from './attempt.js'
 import { OUTCOME } from './breaker.js'
 import { heed, signalOf, type CallOptions, type Cancellable } from './callers.js'
 import { isAsked } from './behalf.js'
@@ -151,8 +151,7 @@ export class Running<T> implements Call, Cancellable, Maker {
     this.attempt = attempt
     guard.deadlines.add(attempt)
     if (limit !== Infinity) this.scope ??= scope()
-    attempted(
-      attempt,
+    attempt.make(
       guard.tracer === undefined ? this.fn : this.spanned(guard.tracer),
       value => this.returned(attempt, value),
       error => this.raised(attempt, error),
