@@ -11,6 +11,7 @@ Calls with one request and one response are guarded. Streams are not: they pass 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
@@ -46,10 +47,11 @@ class _Details(NamedTuple):
     compression: Any
 
     @classmethod
-    def of_attempt(cls, given: grpc.ClientCallDetails) -> _Details:
+    def of_attempt(cls, given: grpc.ClientCallDetails, left: float | None) -> _Details:
         """Return what was given, as the attempt under way is made with it.
 
-        With a timeout that is over when the attempt is, and saying on whose behalf it is made.
+        With a timeout that is over when the attempt is, or the call, which has so many seconds left; and
+        saying on whose behalf it is made.
         """
         metadata = getattr(given, "metadata", None)
         pairs = [*(metadata or ())]
@@ -57,22 +59,45 @@ class _Details(NamedTuple):
         if onward:
             metadata = grpc.aio.Metadata(*pairs, *((name.lower(), value) for name, value in onward))
         rest = (getattr(given, field, None) for field in cls._fields[3:])
-        return cls(given.method, cut(given.timeout, remaining()), metadata, *rest)
+        return cls(given.method, cut(left, remaining()), metadata, *rest)
 
 
 class _Rules:
     """How the attempts of one call are judged."""
 
-    def __init__(self, *, repeatable: bool) -> None:
-        self.repeatable = repeatable
+    def __init__(self, details: grpc.ClientCallDetails, *, repeatable: bool) -> None:
+        self._details = details
+        self._until = None if details.timeout is None else time.monotonic() + details.timeout
+        self._repeatable = repeatable
+        self._failed: Exception | None = None
+
+    def _left(self) -> float | None:
+        """Return what is left of the caller's time, which is that of all attempts and waits, in seconds."""
+        return None if self._until is None else max(self._until - time.monotonic(), 0.0)
+
+    def begin(self) -> _Details:
+        """Return what an attempt is made with.
+
+        Raises:
+            Exception: what the last one failed with, if a wait has taken the rest of the time.
+        """
+        left = self._left()
+        if left == 0 and self._failed is not None:
+            raise self._failed
+        return _Details.of_attempt(self._details, left)
 
     def classify(self, result: Any) -> Verdict:
         if not isinstance(result, Exception):
             return "success"
+        if result is self._failed:
+            return "ignored"
+        error: Exception = result
         if not (isinstance(result, grpc.RpcError) and isinstance(result, grpc.Call | grpc.aio.AioRpcError)):
             return "ignored"
+        self._failed = error
         trailers = dict(result.trailing_metadata() or ())
-        return grpc_verdict(result.code().value[0], trailers.get(PUSHBACK), self.repeatable)
+        repeatable = self._repeatable and self._left() != 0
+        return grpc_verdict(result.code().value[0], trailers.get(PUSHBACK), repeatable)
 
     def discard(self) -> None:
         """Do nothing: a call that failed holds nothing."""
@@ -107,12 +132,13 @@ class _Guarding:
         self._target = target
         self._is_idempotent = idempotent if callable(idempotent) else idempotent.__contains__
 
-    def _guard(self, details: grpc.ClientCallDetails) -> Adapted:
+    def _guard(self, details: grpc.ClientCallDetails) -> tuple[Adapted, _Rules]:
         # Asynchronous channels tell the method in bytes.
         method: str | bytes = details.method
         name = method.decode() if isinstance(method, bytes) else method
-        rules = _Rules(repeatable=bool(self._is_idempotent(name)))
-        return Adapted(self._guards.keyed(self._target), rules, repeatable=rules.repeatable)
+        repeatable = bool(self._is_idempotent(name))
+        rules = _Rules(details, repeatable=repeatable)
+        return Adapted(self._guards.keyed(self._target), rules, repeatable=repeatable), rules
 
 
 class GuardInterceptor(_Guarding, grpc.UnaryUnaryClientInterceptor):
@@ -127,15 +153,16 @@ class GuardInterceptor(_Guarding, grpc.UnaryUnaryClientInterceptor):
         Raises:
             BreakerOpen: the target's breaker admits no call.
         """
+        guard, rules = self._guard(client_call_details)
 
         def attempt() -> Any:
-            call = continuation(_Details.of_attempt(client_call_details), request)
+            call = continuation(rules.begin(), request)
             error = call.exception()
             if error is not None:
                 raise error
             return call
 
-        return self._guard(client_call_details).call(attempt)
+        return guard.call(attempt)
 
 
 class AsyncGuardInterceptor(_Guarding, grpc.aio.UnaryUnaryClientInterceptor):
@@ -147,10 +174,11 @@ class AsyncGuardInterceptor(_Guarding, grpc.aio.UnaryUnaryClientInterceptor):
         Raises:
             BreakerOpen: the target's breaker admits no call.
         """
+        guard, rules = self._guard(client_call_details)
 
         async def attempt() -> Any:
-            call = await continuation(_Details.of_attempt(client_call_details), request)
+            call = await continuation(rules.begin(), request)
             await call
             return call
 
-        return await self._guard(client_call_details).acall(attempt)
+        return await guard.acall(attempt)

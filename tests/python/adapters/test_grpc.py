@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -164,6 +165,29 @@ def test_each_target_has_a_breaker(caller: Caller, orders: Orders) -> None:
     assert list(registry) == [orders.target]
     assert caller.call(guards=Guard("own")) == b"order"
     assert len(orders.seen) == 2
+
+
+def test_the_timeout_is_that_of_all_attempts_and_waits(
+    caller: Caller, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The call begins; an attempt, and its failure; another, and its failure; a wait that takes too long.
+    times = iter([0.0, 0.0, 1.0, 5.0, 6.0, 11.0])
+    monkeypatch.setattr("overcurrent.grpc.time", SimpleNamespace(monotonic=times.__next__))
+    orders.will(*[UNAVAILABLE] * 9)
+    registry = guards(retry={**THRICE, "max_attempts": 9}, attempt_timeout="60s", deadline=False)
+    with pytest.raises(grpc.RpcError) as caught:
+        caller.call(guards=registry, idempotent={GET}, timeout=10.0)
+    assert isinstance(caught.value, grpc.Call | grpc.aio.AioRpcError)
+    assert caught.value.code() == UNAVAILABLE
+    first, second = (seconds for seconds in orders.remaining if seconds is not None)
+    assert 8 < first < 11
+    assert 3 < second < 6
+    attempts = next(
+        family for family in registry.metrics().families if family.name == "overcurrent_attempts_total"
+    )
+    ended = {sample.labels["outcome"]: sample.value for sample in attempts.samples}
+    assert (ended["failure"], ended["ignored"]) == (2, 1)
+    assert next(times, None) is None
 
 
 def test_the_timeout_is_cut_to_what_remains(caller: Caller, orders: Orders) -> None:
