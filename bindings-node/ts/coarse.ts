@@ -5,17 +5,17 @@
  * | the reading before | a reading serves |
  * | --- | --- |
  * | is 1 ms old or older | one call |
- * | is younger | 16 calls, but none after a timer has seen that 10 ms are over |
+ * | is younger | 32 calls, but none after a timer has seen that 10 ms are over |
  *
  * INVARIANT: it is never ahead of the clock that it reads. It is behind by 10 ms at most; by more only where the
- * event loop was held up, and then for no more than 15 calls.
+ * event loop was held up, and then for no more than 31 calls.
  */
 
 /** How far it may be behind, in ns. */
 export const GRAIN = 10e6
 
 const THICK = 1e6
-const SERVES = 16
+const SERVES = 32
 
 export class CoarseClock {
   readonly #now: () => number

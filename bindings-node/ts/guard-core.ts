@@ -10,7 +10,7 @@ import { host, type Time } from './clock.js'
 import { Endless, type Deadlines } from './deadlines.js'
 import { quietly } from './errors.js'
 import { Judge, type Rules } from './judge.js'
-import { laneOf, type Lane } from './lane.js'
+import { laneOf, Word, type Lane } from './lane.js'
 import { Listeners } from './listeners.js'
 import { native, own, type GuardShape } from './native.js'
 import type { Tracer } from './tracer.js'
@@ -91,7 +91,7 @@ export class GuardCore {
     const { cells } = this
     const epoch = cells === undefined ? 0 : cells.enter()
     if (epoch >= 0) {
-      this.lane!.begin()
+      this.lane![Word.BEGUN]!++
       this.budget?.deposit()
     }
     return epoch
@@ -144,7 +144,7 @@ export class GuardCore {
   succeeded(epoch: number, started: number, now: number): boolean {
     const { cells } = this
     if (this.endsHere && (cells === undefined || cells.succeed(epoch, now - started, now))) {
-      this.lane!.succeed()
+      this.lane![Word.HEALTHY]!++
       return true
     }
     this.record(epoch, OUTCOME.success, started, now)
@@ -154,14 +154,14 @@ export class GuardCore {
   /** What became of the attempt of a call that had entered. */
   record(epoch: number, outcome: Outcome, started: number, now: number): void {
     attend()
-    this.lane?.handOver()
+    if (this.lane !== undefined) this.lane[Word.HANDED_OVER]!++
     const until = native.record(this.handle, epoch, outcome, started, now)
     if (outcome === OUTCOME.success) this.breaker?.cells?.allow(epoch, until)
   }
 
   /** The native call of one that had entered, its attempt running. */
   adopted(epoch: number, started: number): number {
-    this.lane?.handOver()
+    if (this.lane !== undefined) this.lane[Word.HANDED_OVER]!++
     return native.adopt(this.handle, epoch, started, this.once)
   }
 }

@@ -6,37 +6,21 @@
  */
 import { memory } from './cells.js'
 
-// The words, as `core/src/live/lanes.rs` numbers them.
-const BEGUN = 0
-const HEALTHY = 1
-const HANDED_OVER = 2
-
-export class Lane {
-  /** Doubles, to which only this thread adds. */
-  private readonly words: Float64Array
-
-  constructor(buffer: ArrayBuffer) {
-    this.words = new Float64Array(buffer)
-  }
-
-  /** A call begins. */
-  begin(): void {
-    this.words[BEGUN]!++
-  }
-
-  /** A call that began here has ended with the success of its only attempt. */
-  succeed(): void {
-    this.words[HEALTHY]!++
-  }
-
-  /** A call that began here ends in the core. */
-  handOver(): void {
-    this.words[HANDED_OVER]!++
-  }
+/** The words, as `core/src/live/lanes.rs` numbers them. */
+export const enum Word {
+  /** Calls that began here. */
+  BEGUN = 0,
+  /** Those that ended with the success of their only attempt. */
+  HEALTHY = 1,
+  /** Those that end in the core. */
+  HANDED_OVER = 2,
 }
+
+/** Doubles, to which only this thread adds. */
+export type Lane = Float64Array
 
 /** A lane of the guard of a handle; `undefined` where JavaScript cannot see it. */
 export function laneOf(guard: number): Lane | undefined {
   const buffer = memory(guard)
-  return buffer && new Lane(buffer)
+  return buffer && new Float64Array(buffer)
 }

@@ -25,12 +25,12 @@ test('calls that come thin are told the time as it is', () => {
   assert.deepEqual([it.readings, it.timers.length], [100, 0])
 })
 
-test('where they come thick, one reading serves sixteen', () => {
+test('where they come thick, one reading serves thirty-two', () => {
   const it = bench()
   assert.equal(it.clock.now(), 0)
-  for (let call = 1; call <= 160; call++) {
+  for (let call = 1; call <= 320; call++) {
     it.now = call * 100
-    assert.equal(it.clock.now(), Math.floor((call - 1) / 16) * 1600 + 100)
+    assert.equal(it.clock.now(), Math.floor((call - 1) / 32) * 3200 + 100)
   }
   assert.equal(it.readings, 11)
   assert.deepEqual(it.timers.map(({ ms }) => ms * 1e6), [GRAIN], 'one timer at a time')
@@ -50,11 +50,11 @@ test('no reading outlives its timer', () => {
   assert.equal(it.timers.length, 1, 'they come thick again')
 })
 
-test('where no timer gets a turn, it is behind for fifteen calls', () => {
+test('where no timer gets a turn, it is behind for thirty-one calls', () => {
   const it = bench()
   it.clock.now()
   it.clock.now()
   it.now = 60e9
-  for (let call = 0; call < 15; call++) assert.equal(it.clock.now(), 0)
+  for (let call = 0; call < 31; call++) assert.equal(it.clock.now(), 0)
   assert.equal(it.clock.now(), 60e9)
 })
