@@ -24,8 +24,9 @@ export class Report {
     return (
       `Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}): ${rounds} ` +
       `interleaved rounds; in each, every row has a slice of ${plan.slice} ms in a process of its own, in an order ` +
-      `drawn anew. Figures are nanoseconds per awaited call, the median and the minimum of the slices, and bytes ` +
-      `of the heap per call, from another process. The \`await\` is inside of what is measured; the bare one is a ` +
+      `drawn anew; of such processes each row has ${plan.processes}, one after another. Figures are nanoseconds per ` +
+      `awaited call, the median and the minimum of all slices, and bytes of the heap per call, from another process. ` +
+      `The \`await\` is inside of what is measured; the bare one is a ` +
       `row. ${disturbed} of ${slices} slices, which lost more than 5 % of their time to other processes, are left ` +
       `out; * marks figures of the least disturbed ones, for want of others. A failure comes with a success for ` +
       `every ten. Threads that share an object are told by the time of all by the calls of all. Beside: ${PEERS.map(name => `${name} ${version(name)}`).join(', ')}.`

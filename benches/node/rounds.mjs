@@ -1,17 +1,18 @@
 /**
  * Interleaved rounds: in each, every subject has one slice in its own process, in an order drawn anew,
- * so that what changes in the machine over a run changes for all of them.
+ * so that what changes in the machine over a run changes for all of them. What the compiler makes of a subject
+ * is for its process to keep, and differs by a tenth between two of them; so there are several, one after another.
  */
 import { FLAGS } from './heap.mjs'
 import { figures } from './figures.mjs'
 import { Measuring } from './process.mjs'
 
-/** How much is measured; times in ms. No round begins later than `limit` after the first. */
-export const FULL = { rounds: 60, slice: 25, limit: 100_000, bytes: 10_000 }
+/** How much is measured; times in ms. No round of a process begins later than `limit` after its first. */
+export const FULL = { processes: 5, rounds: 15, slice: 25, limit: 30_000, bytes: 10_000 }
 /** Some seconds: enough to see that everything runs, not to compare. */
-export const QUICK = { rounds: 2, slice: 5, limit: 10_000, bytes: 1_000 }
+export const QUICK = { processes: 1, rounds: 2, slice: 5, limit: 10_000, bytes: 1_000 }
 
-/** Slices before the first round, in which the code is compiled. */
+/** Slices before the first round of a process, in which the code is compiled. */
 const WARM_UP = 6
 
 /** How many processes are started at once. */
@@ -29,6 +30,14 @@ export async function run(subjects, plan) {
     track.bytes = await measuring.ask({ bytes: plan.bytes })
     measuring.end()
   })
+  let rounds = 0
+  for (let process = 0; process < plan.processes; process++) rounds += await measured(tracks, plan)
+  const rows = tracks.map(({ subject, slices, bytes }) => ({ subject, time: figures(slices), bytes }))
+  return { rounds, rows }
+}
+
+/** Measures all of them in fresh processes; answers how many rounds were made. */
+async function measured(tracks, plan) {
   await abreast(tracks, async track => {
     track.measuring = new Measuring(track.subject)
     await track.measuring.ready()
@@ -44,8 +53,7 @@ export async function run(subjects, plan) {
     if (round >= 0) rounds++
   }
   for (const track of tracks) track.measuring.end()
-  const rows = tracks.map(({ subject, slices, bytes }) => ({ subject, time: figures(slices), bytes }))
-  return { rounds, rows }
+  return rounds
 }
 
 async function abreast(things, work) {
