@@ -70,10 +70,11 @@ class _Rules:
         self._until = None if details.timeout is None else time.monotonic() + details.timeout
         self._repeatable = repeatable
         self._failed: Exception | None = None
+        self._late = False
 
     def _left(self) -> float | None:
         """Return what is left of the caller's time, which is that of all attempts and waits, in seconds."""
-        return None if self._until is None else max(self._until - time.monotonic(), 0.0)
+        return None if self._until is None else self._until - time.monotonic()
 
     def begin(self) -> _Details:
         """Return what an attempt is made with.
@@ -82,21 +83,24 @@ class _Rules:
             Exception: what the last one failed with, if a wait has taken the rest of the time.
         """
         left = self._left()
-        if left == 0 and self._failed is not None:
+        self._late = left is not None and left <= 0
+        if self._late and self._failed is not None:
             raise self._failed
         return _Details.of_attempt(self._details, left)
 
     def classify(self, result: Any) -> Verdict:
         if not isinstance(result, Exception):
             return "success"
-        if result is self._failed:
+        if self._late:
+            # A caller without time says nothing about who is called.
             return "ignored"
         error: Exception = result
         if not (isinstance(result, grpc.RpcError) and isinstance(result, grpc.Call | grpc.aio.AioRpcError)):
             return "ignored"
         self._failed = error
         trailers = dict(result.trailing_metadata() or ())
-        repeatable = self._repeatable and self._left() != 0
+        left = self._left()
+        repeatable = self._repeatable and (left is None or left > 0)
         return grpc_verdict(result.code().value[0], trailers.get(PUSHBACK), repeatable)
 
     def discard(self) -> None:

@@ -190,6 +190,17 @@ def test_the_timeout_is_that_of_all_attempts_and_waits(
     assert next(times, None) is None
 
 
+def test_a_call_without_any_time_says_nothing_about_the_server(caller: Caller) -> None:
+    registry = guards(breaker={"consecutive_failures": 1})
+    with pytest.raises(grpc.RpcError) as caught:
+        caller.call(guards=registry, idempotent={GET}, timeout=-1.0)
+    assert isinstance(caught.value, grpc.Call | grpc.aio.AioRpcError)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    breaker = registry[caller.target].breaker
+    assert breaker is not None
+    assert breaker.state == "closed"
+
+
 def test_the_timeout_is_cut_to_what_remains(caller: Caller, orders: Orders) -> None:
     assert caller.call(guards=guards(attempt_timeout="2s"), timeout=None) == b"order"
     assert caller.call(guards=guards(attempt_timeout="2s"), timeout=60.0) == b"order"
