@@ -128,7 +128,7 @@ pub(crate) fn current(py: Python<'_>) -> PyResult<Option<Core>> {
 #[cold]
 fn look(py: Python<'_>) -> PyResult<Option<Core>> {
     static CURRENT: Imported = Imported::new("overcurrent._trace", "current");
-    let scope = CURRENT.get(py)?.call_method1("get", (py.None(),))?;
+    let scope = stay::method(&CURRENT.get(py)?, "get", (py.None(),))?;
     let scope = context(&scope);
     let Some(tracer) = known_tracer(py) else { return Ok(scope) };
     let span = stay::method(tracer.bind(py), "current", PyTuple::empty(py)).map(|span| context(&span));

@@ -227,7 +227,7 @@ fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 #[cold]
 fn refuse_coroutine<'py>(coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    coroutine.call_method0("close")?;
+    stay::method(coroutine, "close", PyTuple::empty(coroutine.py()))?;
     Err(PyTypeError::new_err("`call` is for blocking functions; await `acall` for a coroutine function"))
 }
 

@@ -21,7 +21,7 @@ use crate::{
     lazy::{Lazy, LazyBreaker},
     metrics::Metrics,
     permit::Permit,
-    switch,
+    stay, switch,
     value::{entries, raw, secs, seed, span, text},
 };
 
@@ -133,13 +133,13 @@ impl Breaker {
     /// The state in portable form.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static LOADS: Imported = Imported::new("json", "loads");
-        LOADS.get(py)?.call1((self.core().snapshot().to_json(),))
+        stay::call1(&LOADS.get(py)?, (self.core().snapshot().to_json(),))
     }
 
     /// Goes to the state of a snapshot.
     fn restore(&self, snapshot: &Bound<'_, PyAny>) -> PyResult<()> {
         static DUMPS: Imported = Imported::new("json", "dumps");
-        let text = DUMPS.get(snapshot.py())?.call1((snapshot,))?;
+        let text = stay::call1(&DUMPS.get(snapshot.py())?, (snapshot,))?;
         let snapshot = Snapshot::from_json(&text.cast::<PyString>()?.to_cow()?);
         let restore = || snapshot.and_then(|snapshot| self.core().restore(&snapshot));
         within_current(text.py(), restore)?.map_err(|error| invalid(&error))?;

@@ -178,10 +178,10 @@ impl Time {
         let py = event_loop.py();
         let Some(clock) = &self.manual else {
             let delay = PyFloat::new(py, secs(span));
-            return event_loop.call_method1("call_later", (delay, callback));
+            return stay::method(event_loop, "call_later", (delay, callback));
         };
         if span == Span::ZERO {
-            return event_loop.call_method1("call_soon", (callback,));
+            return stay::method(event_loop, "call_soon", (callback,));
         }
         let mut alarms = clock.get().alarms();
         alarms.set += 1;

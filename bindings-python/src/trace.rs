@@ -8,7 +8,7 @@ use pyo3::{
     types::{PyBytes, PyMapping, PyString, PyTuple},
 };
 
-use crate::{behalf, error::invalid, imported::Imported, value::flag};
+use crate::{behalf, error::invalid, imported::Imported, stay, value::flag};
 
 /// Whether a new trace is to be recorded.
 fn sampled(given: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -81,7 +81,7 @@ impl TraceContext {
     fn scope(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         static SCOPE: Imported = Imported::new("overcurrent._trace", "Scope");
         behalf::will_be_scoped();
-        SCOPE.get(slf.py())?.call1((slf,))
+        stay::call1(&SCOPE.get(slf.py())?, (slf,))
     }
 
     /// Which trace, in 32 hexadecimal digits.
