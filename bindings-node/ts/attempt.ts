@@ -117,6 +117,11 @@ export class Attempt implements Context, Due {
 
   /** @internal */
   [INSPECT](): object {
+    return this.toJSON()
+  }
+
+  /** What of it may be logged. */
+  toJSON(): object {
     return { attempt: this.attempt, remaining: this.remaining }
   }
 }

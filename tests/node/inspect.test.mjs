@@ -34,3 +34,21 @@ test('a derived class is shown by its own name, at any depth', () => {
   assert.equal(inspect(new Bank('own')), "Bank { name: 'own', state: 'closed' }")
   assert.equal(inspect({ at: { some: { depth: new Bank('own') } } }), '{ at: { some: { depth: [Bank] } } }')
 })
+
+test('what a function is told of its attempt can be logged as JSON', async () => {
+  const clock = new ManualClock()
+  const guard = new Guard('one', { clock, attemptTimeout: '2s', retry: { backoff: 'none' } })
+  const told = []
+  await guard.call(context => {
+    told.push(JSON.stringify({ context }))
+    if (context.attempt === 1) throw new Error('down')
+  })
+  await new Guard('two', { clock, attemptTimeout: false, deadline: false, breaker: false }).call(context => {
+    told.push(JSON.stringify({ context }))
+  })
+  assert.deepEqual(told, [
+    '{"context":{"attempt":1,"remaining":2000}}',
+    '{"context":{"attempt":2,"remaining":2000}}',
+    '{"context":{"attempt":1}}',
+  ])
+})
